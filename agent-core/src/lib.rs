@@ -1,0 +1,1 @@
+//! Reading printers: SNMP, profiles, discovery, change detection; no I/O, no clock.

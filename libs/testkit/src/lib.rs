@@ -1,0 +1,1 @@
+//! Tools of the tests and the demo: simulated printers, golden files.

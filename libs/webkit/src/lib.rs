@@ -1,0 +1,1 @@
+//! Web ground shared by the daemons: TLS listener, limits, sessions, page frame.

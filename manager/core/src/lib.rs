@@ -1,0 +1,1 @@
+//! The manager's decisions: access, ingest; no I/O.

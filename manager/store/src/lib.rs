@@ -1,0 +1,1 @@
+//! The manager's database: one method for each question asked.

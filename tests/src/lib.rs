@@ -1,0 +1,1 @@
+//! Carries no code: the tests stand beside this folder, one binary each.
