@@ -7,8 +7,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::vocab::{
-    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DetectedError, DeviceState, InputKind, MediaSize,
-    OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
+    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DetectedError, DeviceState, InputKind,
+    MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
 };
 
 /// The agent's lasting name of a device. Made from what the device is (serial number, MAC), never from its address;

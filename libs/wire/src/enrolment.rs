@@ -76,7 +76,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_no_code() {
-        for text in ["", "DW1", "DW1-", "DW1-ABC", "DW2-BEEQSCIJBEEQSCIJBEEQSCIJBE", "DW1-BEEQSCIJBEEQSCIJBEEQSCIJBE-XX"] {
+        for text in
+            ["", "DW1", "DW1-", "DW1-ABC", "DW2-BEEQSCIJBEEQSCIJBEEQSCIJBE", "DW1-BEEQSCIJBEEQSCIJBEEQSCIJBE-XX"]
+        {
             assert_eq!(EnrolmentCode::parse(text), None, "{text}");
         }
     }

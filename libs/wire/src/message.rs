@@ -113,6 +113,21 @@ pub enum Receipt {
     Duplicate,
 }
 
+impl Receipt {
+    /// The word used in XML.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::Duplicate => "Duplicate",
+        }
+    }
+
+    /// The receipt that a word of the XML means.
+    pub fn from_keyword(keyword: &str) -> Option<Self> {
+        [Self::Accepted, Self::Duplicate].into_iter().find(|receipt| receipt.keyword() == keyword)
+    }
+}
+
 /// What the manager answers to a report. Only this answer lets the agent forget the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendReportsResponse {
@@ -156,6 +171,11 @@ impl FaultCode {
     /// The word used in XML.
     pub fn keyword(self) -> &'static str {
         Self::KEYWORDS.iter().find(|(code, _)| *code == self).map_or("Malformed", |(_, word)| word)
+    }
+
+    /// The code that a word of the XML means.
+    pub fn from_keyword(keyword: &str) -> Option<Self> {
+        Self::KEYWORDS.iter().find(|(_, word)| *word == keyword).map(|(code, _)| *code)
     }
 }
 
