@@ -57,7 +57,7 @@ vocabulary! {
         22 FuserOiler "fuserOiler", 23 Water "water", 24 WasteWater "wasteWater", 25 GlueWaterAdditive "glueWaterAdditive",
         26 WastePaper "wastePaper", 27 BindingSupply "bindingSupply", 28 BandingSupply "bandingSupply",
         29 StitchingWire "stitchingWire", 30 ShrinkWrap "shrinkWrap", 31 PaperWrap "paperWrap", 32 Staples "staples",
-        33 Inserts "inserts", 34 Covers "covers",
+        33 Inserts "inserts", 34 Covers "covers", 35 MatteToner "matteToner", 36 MatteInk "matteInk",
     }
 }
 
@@ -93,7 +93,7 @@ vocabulary! {
     InputKind {
         1 Unspecified "other", 2 Unknown "unknown", 3 RemovableTray "sheetFeedAutoRemovableTray",
         4 FixedTray "sheetFeedAutoNonRemovableTray", 5 ManualFeed "sheetFeedManual", 6 ContinuousRoll "continuousRoll",
-        7 ContinuousFanFold "continuousFanFold",
+        7 ContinuousFanFold "continuousFanFold", 8 PullFeed "sheetFeedPull",
     }
 }
 
@@ -141,7 +141,8 @@ vocabulary! {
 vocabulary! {
     /// The part of the printer an alert is about: PrtAlertGroupTC (IANA-PRINTER-MIB).
     AlertGroup {
-        1 Unspecified "other", 3 HostResources "hostResourcesMIBStorageTable", 4 HostResourcesDevice "hostResourcesMIBDeviceTable",
+        1 Unspecified "other", 2 Unknown "unknown", 3 HostResources "hostResourcesMIBStorageTable",
+        4 HostResourcesDevice "hostResourcesMIBDeviceTable",
         5 GeneralPrinter "generalPrinter", 6 Cover "cover", 7 Localization "localization", 8 Input "input", 9 Output "output",
         10 Marker "marker", 11 MarkerSupplies "markerSupplies", 12 MarkerColorant "markerColorant", 13 MediaPath "mediaPath",
         14 Channel "channel", 15 Interpreter "interpreter", 16 ConsoleDisplayBuffer "consoleDisplayBuffer",
