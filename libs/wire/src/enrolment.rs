@@ -18,9 +18,11 @@ pub struct EnrolmentCode {
 }
 
 impl EnrolmentCode {
-    /// Takes a code apart; blanks and line breaks that crept in while copying are ignored.
+    /// Takes a code apart; blanks and line breaks that crept in while copying are ignored, and small letters are as good
+    /// as capitals.
     pub fn parse(text: &str) -> Option<Self> {
-        let text: String = text.chars().filter(|character| !character.is_whitespace()).take(200).collect();
+        let text = text.chars().filter(|character| !character.is_whitespace()).take(200);
+        let text: String = text.map(|character| character.to_ascii_uppercase()).collect();
         let mut parts = text.split('-');
         if parts.next() != Some(PREFIX) {
             return None;
@@ -71,7 +73,8 @@ mod tests {
         let text = code.to_string();
         assert_eq!(EnrolmentCode::parse(&text), Some(code.clone()));
         let (head, tail) = text.split_at(20);
-        assert_eq!(EnrolmentCode::parse(&format!(" {head}\r\n {tail}\n")), Some(code));
+        assert_eq!(EnrolmentCode::parse(&format!(" {head}\r\n {tail}\n")), Some(code.clone()));
+        assert_eq!(EnrolmentCode::parse(&text.to_lowercase()), Some(code));
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl fmt::Display for ReportId {
 }
 
 /// What an agent sends first: the enrolment token in exchange for being known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RegisterForManagement {
     /// The single-use token that the manager gave out.
     pub token: String,
@@ -66,6 +66,17 @@ pub struct RegisterForManagement {
     pub agent_name: String,
     /// Version of the agent's software.
     pub software: String,
+}
+
+/// Without the token, so that a message in a log betrays nothing.
+impl fmt::Debug for RegisterForManagement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisterForManagement")
+            .field("agent", &AgentId::of_key(&self.public_key))
+            .field("agent_name", &self.agent_name)
+            .field("software", &self.software)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the manager answers to a registration.

@@ -3,7 +3,7 @@
 //! The form is one line, `ed25519 <agent id> <signature in base64>`: the HTTP header `Druckwart-Signature`, and over mail a
 //! second part. A document is never re-encoded between signing and checking, so no canonical form of XML is needed.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use thiserror::Error;
 
 use crate::message::AgentId;
@@ -83,7 +83,8 @@ impl SignatureLine {
         if AgentId::of_key(public_key) != self.agent {
             return Err(SignatureError::Mismatch);
         }
-        key.verify(&[CONTEXT, document].concat(), &self.signature).map_err(|_| SignatureError::Mismatch)
+        // Strict: otherwise one signature of a weak key, made on purpose, would fit many documents.
+        key.verify_strict(&[CONTEXT, document].concat(), &self.signature).map_err(|_| SignatureError::Mismatch)
     }
 }
 
