@@ -1,1 +1,20 @@
-//! Reading printers: SNMP, profiles, discovery, change detection; no I/O, no clock.
+//! Reading printers: what to ask, what the answers mean, what has changed and what is worth reporting.
+//!
+//! Pure decisions. This crate owns no socket, file, clock or randomness: bytes and times come in as arguments, bytes and
+//! events go out as return values, and the daemon around it does the rest (see [`engine::Engine`] for the caller's loop).
+#![warn(clippy::indexing_slicing)]
+
+pub mod change;
+pub mod discover;
+pub mod engine;
+pub mod identity;
+pub mod oid;
+pub mod printer_mib;
+pub mod profile;
+pub mod reader;
+pub mod report;
+pub mod schedule;
+pub mod snmp;
+pub mod sweep;
+pub mod text;
+pub mod tick;

@@ -1,0 +1,576 @@
+//! The standard tables of a printer: which columns are read, and what their rows mean.
+//!
+//! RFC 3805 (Printer-MIB), RFC 2790 (Host-Resources), RFC 2863 (Interfaces). Nothing vendor-specific has a place here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wire::device::{Alert, Level, Status, Supply, Tray, TrayKind};
+use wire::vocab::{
+    AlertGroup, AlertSeverity, Colorant, DetectedError, DeviceState, InputKind, OutputKind, PrinterState, SupplyClass,
+    SupplyKind, SupplyUnit, TrayUnit,
+};
+
+use crate::oid::{Oid, dotted};
+use crate::profile::SupplyRules;
+use crate::reader::Variables;
+use crate::text;
+
+/// A column of a standard table.
+#[derive(Debug)]
+pub struct Column {
+    /// Name in the MIB.
+    pub name: &'static str,
+    /// Object identifier of the column.
+    pub arcs: &'static [u32],
+    /// How its values age.
+    pub ageing: Ageing,
+}
+
+/// How the values of a column age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ageing {
+    /// Read with each full reading only.
+    Steady,
+    /// The value of a known row changes: a routine poll asks for the rows that the last full reading found.
+    Changing,
+    /// Rows come and go: a routine poll walks the column.
+    Volatile,
+}
+
+macro_rules! columns {
+    ($($ageing:ident { $($constant:ident $name:literal [$($arc:literal)*],)* })*) => {
+        $($(
+            #[doc = $name]
+            pub const $constant: Column = Column { name: $name, arcs: &[$($arc),*], ageing: Ageing::$ageing };
+        )*)*
+    };
+}
+
+columns! {
+    Steady {
+        HR_DEVICE_TYPE "hrDeviceType" [1 3 6 1 2 1 25 3 2 1 2],
+        HR_DEVICE_DESCR "hrDeviceDescr" [1 3 6 1 2 1 25 3 2 1 3],
+        IF_TYPE "ifType" [1 3 6 1 2 1 2 2 1 3],
+        IF_PHYS_ADDRESS "ifPhysAddress" [1 3 6 1 2 1 2 2 1 6],
+        IF_OPER_STATUS "ifOperStatus" [1 3 6 1 2 1 2 2 1 8],
+        PRT_GENERAL_PRINTER_NAME "prtGeneralPrinterName" [1 3 6 1 2 1 43 5 1 1 16],
+        PRT_GENERAL_SERIAL_NUMBER "prtGeneralSerialNumber" [1 3 6 1 2 1 43 5 1 1 17],
+        PRT_INPUT_TYPE "prtInputType" [1 3 6 1 2 1 43 8 2 1 2],
+        PRT_INPUT_CAPACITY_UNIT "prtInputCapacityUnit" [1 3 6 1 2 1 43 8 2 1 8],
+        PRT_INPUT_MAX_CAPACITY "prtInputMaxCapacity" [1 3 6 1 2 1 43 8 2 1 9],
+        PRT_INPUT_MEDIA_NAME "prtInputMediaName" [1 3 6 1 2 1 43 8 2 1 12],
+        PRT_INPUT_NAME "prtInputName" [1 3 6 1 2 1 43 8 2 1 13],
+        PRT_INPUT_DESCRIPTION "prtInputDescription" [1 3 6 1 2 1 43 8 2 1 18],
+        PRT_OUTPUT_TYPE "prtOutputType" [1 3 6 1 2 1 43 9 2 1 2],
+        PRT_OUTPUT_CAPACITY_UNIT "prtOutputCapacityUnit" [1 3 6 1 2 1 43 9 2 1 3],
+        PRT_OUTPUT_MAX_CAPACITY "prtOutputMaxCapacity" [1 3 6 1 2 1 43 9 2 1 4],
+        PRT_OUTPUT_NAME "prtOutputName" [1 3 6 1 2 1 43 9 2 1 7],
+        PRT_OUTPUT_DESCRIPTION "prtOutputDescription" [1 3 6 1 2 1 43 9 2 1 12],
+        PRT_MARKER_COUNTER_UNIT "prtMarkerCounterUnit" [1 3 6 1 2 1 43 10 2 1 3],
+        PRT_SUPPLIES_COLORANT_INDEX "prtMarkerSuppliesColorantIndex" [1 3 6 1 2 1 43 11 1 1 3],
+        PRT_SUPPLIES_CLASS "prtMarkerSuppliesClass" [1 3 6 1 2 1 43 11 1 1 4],
+        PRT_SUPPLIES_TYPE "prtMarkerSuppliesType" [1 3 6 1 2 1 43 11 1 1 5],
+        PRT_SUPPLIES_DESCRIPTION "prtMarkerSuppliesDescription" [1 3 6 1 2 1 43 11 1 1 6],
+        PRT_SUPPLIES_UNIT "prtMarkerSuppliesSupplyUnit" [1 3 6 1 2 1 43 11 1 1 7],
+        PRT_SUPPLIES_MAX_CAPACITY "prtMarkerSuppliesMaxCapacity" [1 3 6 1 2 1 43 11 1 1 8],
+        PRT_COLORANT_VALUE "prtMarkerColorantValue" [1 3 6 1 2 1 43 12 1 1 4],
+    }
+    Changing {
+        HR_DEVICE_STATUS "hrDeviceStatus" [1 3 6 1 2 1 25 3 2 1 5],
+        HR_PRINTER_STATUS "hrPrinterStatus" [1 3 6 1 2 1 25 3 5 1 1],
+        HR_PRINTER_DETECTED_ERROR_STATE "hrPrinterDetectedErrorState" [1 3 6 1 2 1 25 3 5 1 2],
+        PRT_GENERAL_CONFIG_CHANGES "prtGeneralConfigChanges" [1 3 6 1 2 1 43 5 1 1 1],
+        PRT_INPUT_CURRENT_LEVEL "prtInputCurrentLevel" [1 3 6 1 2 1 43 8 2 1 10],
+        PRT_INPUT_STATUS "prtInputStatus" [1 3 6 1 2 1 43 8 2 1 11],
+        PRT_OUTPUT_REMAINING_CAPACITY "prtOutputRemainingCapacity" [1 3 6 1 2 1 43 9 2 1 5],
+        PRT_OUTPUT_STATUS "prtOutputStatus" [1 3 6 1 2 1 43 9 2 1 6],
+        PRT_MARKER_LIFE_COUNT "prtMarkerLifeCount" [1 3 6 1 2 1 43 10 2 1 4],
+        PRT_MARKER_POWER_ON_COUNT "prtMarkerPowerOnCount" [1 3 6 1 2 1 43 10 2 1 5],
+        PRT_SUPPLIES_LEVEL "prtMarkerSuppliesLevel" [1 3 6 1 2 1 43 11 1 1 9],
+        PRT_CONSOLE_TEXT "prtConsoleDisplayBufferText" [1 3 6 1 2 1 43 16 5 1 2],
+    }
+    Volatile {
+        PRT_ALERT_SEVERITY "prtAlertSeverityLevel" [1 3 6 1 2 1 43 18 1 1 2],
+        PRT_ALERT_GROUP "prtAlertGroup" [1 3 6 1 2 1 43 18 1 1 4],
+        PRT_ALERT_GROUP_INDEX "prtAlertGroupIndex" [1 3 6 1 2 1 43 18 1 1 5],
+        PRT_ALERT_CODE "prtAlertCode" [1 3 6 1 2 1 43 18 1 1 7],
+        PRT_ALERT_DESCRIPTION "prtAlertDescription" [1 3 6 1 2 1 43 18 1 1 8],
+    }
+}
+
+/// Every column that a full reading walks. Columns with about the same number of rows stand together, so that the columns
+/// of one GETBULK end at the same time; the signs of a printer stand first, so that a device without them is let go early.
+pub const COLUMNS: &[&Column] = &[
+    &PRT_SUPPLIES_COLORANT_INDEX,
+    &PRT_SUPPLIES_CLASS,
+    &PRT_SUPPLIES_TYPE,
+    &PRT_SUPPLIES_DESCRIPTION,
+    &PRT_SUPPLIES_UNIT,
+    &PRT_SUPPLIES_MAX_CAPACITY,
+    &PRT_SUPPLIES_LEVEL,
+    &HR_PRINTER_STATUS,
+    &PRT_MARKER_LIFE_COUNT,
+    &PRT_COLORANT_VALUE,
+    &PRT_INPUT_TYPE,
+    &PRT_INPUT_CAPACITY_UNIT,
+    &PRT_INPUT_MAX_CAPACITY,
+    &PRT_INPUT_CURRENT_LEVEL,
+    &PRT_INPUT_STATUS,
+    &PRT_INPUT_MEDIA_NAME,
+    &PRT_INPUT_NAME,
+    &PRT_INPUT_DESCRIPTION,
+    &HR_DEVICE_TYPE,
+    &HR_DEVICE_DESCR,
+    &HR_DEVICE_STATUS,
+    &PRT_ALERT_SEVERITY,
+    &PRT_ALERT_GROUP,
+    &PRT_ALERT_GROUP_INDEX,
+    &PRT_ALERT_CODE,
+    &PRT_ALERT_DESCRIPTION,
+    &PRT_OUTPUT_TYPE,
+    &PRT_OUTPUT_CAPACITY_UNIT,
+    &PRT_OUTPUT_MAX_CAPACITY,
+    &PRT_OUTPUT_REMAINING_CAPACITY,
+    &PRT_OUTPUT_STATUS,
+    &PRT_OUTPUT_NAME,
+    &PRT_OUTPUT_DESCRIPTION,
+    &IF_TYPE,
+    &IF_PHYS_ADDRESS,
+    &IF_OPER_STATUS,
+    &HR_PRINTER_DETECTED_ERROR_STATE,
+    &PRT_GENERAL_CONFIG_CHANGES,
+    &PRT_GENERAL_PRINTER_NAME,
+    &PRT_GENERAL_SERIAL_NUMBER,
+    &PRT_MARKER_COUNTER_UNIT,
+    &PRT_MARKER_POWER_ON_COUNT,
+    &PRT_CONSOLE_TEXT,
+];
+
+/// Columns of which any row tells a printer from other devices.
+pub const PRINTER_SIGNS: &[&Column] = &[&HR_PRINTER_STATUS, &PRT_MARKER_LIFE_COUNT, &PRT_SUPPLIES_LEVEL];
+
+const SYS_DESCR: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 1, 0];
+const SYS_OBJECT_ID: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
+const SYS_UP_TIME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 3, 0];
+const SYS_CONTACT: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 4, 0];
+const SYS_NAME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 5, 0];
+const SYS_LOCATION: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 6, 0];
+
+/// The system group, which every SNMP agent has: what a first request asks for.
+pub fn system_names() -> Vec<Oid> {
+    [SYS_DESCR, SYS_OBJECT_ID, SYS_UP_TIME, SYS_CONTACT, SYS_NAME, SYS_LOCATION]
+        .into_iter()
+        .filter_map(Oid::new)
+        .collect()
+}
+
+/// sysUpTime.0.
+pub fn up_time_name() -> Option<Oid> {
+    Oid::new(SYS_UP_TIME)
+}
+
+/// What the system group says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct System {
+    /// sysDescr.
+    pub description: Option<String>,
+    /// sysObjectID.
+    pub object_id: Option<Oid>,
+    /// sysUpTime, hundredths of a second.
+    pub up_time: Option<i64>,
+    /// sysContact.
+    pub contact: Option<String>,
+    /// sysName.
+    pub name: Option<String>,
+    /// sysLocation.
+    pub location: Option<String>,
+}
+
+impl System {
+    /// Reads the system group.
+    pub fn of(variables: &Variables) -> Self {
+        let string = |arcs: &[u32]| variables.get(arcs)?.octets().and_then(text::text);
+        Self {
+            description: string(SYS_DESCR),
+            object_id: match variables.get(SYS_OBJECT_ID) {
+                Some(crate::snmp::message::Value::ObjectIdentifier(oid)) => Some(oid.clone()),
+                _ => None,
+            },
+            up_time: variables.get(SYS_UP_TIME).and_then(|value| value.number()),
+            contact: string(SYS_CONTACT),
+            name: string(SYS_NAME),
+            location: string(SYS_LOCATION),
+        }
+    }
+}
+
+/// Whether the device has any of the tables that make a printer.
+pub fn is_printer(variables: &Variables) -> bool {
+    PRINTER_SIGNS.iter().any(|column| variables.column(column.arcs).next().is_some())
+}
+
+/// hrDeviceIndex of the printer: the row of that type, or the one that the printer tables use.
+pub fn printer_index(variables: &Variables) -> Option<u32> {
+    const HR_DEVICE_PRINTER: &[u32] = &[1, 3, 6, 1, 2, 1, 25, 3, 1, 5];
+    let by_type = variables.column(HR_DEVICE_TYPE.arcs).find_map(|(index, value)| match value {
+        crate::snmp::message::Value::ObjectIdentifier(oid) if oid.arcs() == HR_DEVICE_PRINTER => index.first(),
+        _ => None,
+    });
+    let by_table = || {
+        [HR_PRINTER_STATUS, PRT_GENERAL_CONFIG_CHANGES]
+            .iter()
+            .find_map(|column| variables.column(column.arcs).next().and_then(|(index, _)| index.first()))
+    };
+    by_type.or_else(by_table).copied()
+}
+
+/// The text of a column in the printer's row, else of its first row that has any.
+pub fn printer_text(variables: &Variables, column: &[u32]) -> Option<String> {
+    let rows =
+        || variables.column(column).filter_map(|(index, value)| Some((index, value.octets().and_then(text::text)?)));
+    let own = printer_index(variables);
+    rows().find(|(index, _)| index.first().copied() == own).or_else(|| rows().next()).map(|(_, text)| text)
+}
+
+/// The MAC of the first Ethernet port that is up, else of any port that has one (RFC 2863: ifType 6, ifOperStatus 1).
+pub fn mac(variables: &Variables) -> Option<String> {
+    let number = |column: &Column, index: &[u32]| variables.cell(column.arcs, index).and_then(|value| value.number());
+    let ports: Vec<(&[u32], String)> = variables
+        .column(IF_PHYS_ADDRESS.arcs)
+        .filter_map(|(index, value)| Some((index, text::mac(value.octets()?)?)))
+        .collect();
+    let ethernet_up =
+        ports.iter().find(|(index, _)| number(&IF_TYPE, index) == Some(6) && number(&IF_OPER_STATUS, index) == Some(1));
+    ethernet_up.or_else(|| ports.first()).map(|(_, mac)| mac.clone())
+}
+
+/// The state of the printer with its alerts.
+pub fn status(variables: &Variables) -> Status {
+    let device = printer_index(variables);
+    let own = |column: &Column| {
+        let mut rows = variables.column(column.arcs);
+        let first = variables.column(column.arcs).next();
+        rows.find(|(index, _)| index.first().copied() == device).or(first).map(|(_, value)| value)
+    };
+    Status {
+        printer: own(&HR_PRINTER_STATUS).and_then(|value| value.number()).map(PrinterState::from_code),
+        device: own(&HR_DEVICE_STATUS).and_then(|value| value.number()).map(DeviceState::from_code),
+        errors: own(&HR_PRINTER_DETECTED_ERROR_STATE)
+            .and_then(|value| value.octets())
+            .map(detected_errors)
+            .unwrap_or_default(),
+        console: variables
+            .column(PRT_CONSOLE_TEXT.arcs)
+            .filter_map(|(_, value)| value.octets().and_then(text::text))
+            .take(16)
+            .collect(),
+        alerts: alerts(variables),
+    }
+}
+
+/// The bits of hrPrinterDetectedErrorState. Firmwares that send a word instead of bits are not taken at their letters: more
+/// than four octets are no bit string of 15 conditions.
+fn detected_errors(octets: &[u8]) -> Vec<DetectedError> {
+    if octets.len() > 4 {
+        return Vec::new();
+    }
+    let bits = octets.iter().flat_map(|octet| (0..8).map(move |bit| octet & (0x80 >> bit) != 0));
+    bits.enumerate()
+        .filter(|(_, set)| *set)
+        .take(15)
+        .filter_map(|(bit, _)| i64::try_from(bit).ok())
+        .filter(|bit| *bit < 15)
+        .map(DetectedError::from_code)
+        .collect()
+}
+
+/// Rows of the alert table that a person should see: warnings and worse, that say what they are about.
+fn alerts(variables: &Variables) -> Vec<Alert> {
+    let number = |column: &Column, index: &[u32]| variables.cell(column.arcs, index).and_then(|value| value.number());
+    variables
+        .column(PRT_ALERT_SEVERITY.arcs)
+        .filter_map(|(index, severity)| {
+            let severity = AlertSeverity::from_code(severity.number()?);
+            let code = number(&PRT_ALERT_CODE, index);
+            let words = variables
+                .cell(PRT_ALERT_DESCRIPTION.arcs, index)
+                .and_then(|value| value.octets())
+                .and_then(text::text)
+                .or_else(|| code.and_then(alert_code_words).map(str::to_owned))?;
+            let urgent = matches!(severity, AlertSeverity::Critical | AlertSeverity::Warning);
+            urgent.then(|| Alert {
+                severity,
+                group: AlertGroup::from_code(number(&PRT_ALERT_GROUP, index).unwrap_or(1)),
+                group_index: number(&PRT_ALERT_GROUP_INDEX, index).filter(|index| *index >= 0),
+                code,
+                description: words,
+            })
+        })
+        .take(64)
+        .collect()
+}
+
+/// Words for the codes of PrtAlertCodeTC (IANA-PRINTER-MIB) that call for a person; the others (a cover closed, power up,
+/// warming up) say that all is well and are no alert without words of the device.
+fn alert_code_words(code: i64) -> Option<&'static str> {
+    Some(match code {
+        3 => "cover open",
+        5 => "interlock open",
+        8 => "jam",
+        9 => "part missing",
+        10 => "part near the end of its life",
+        11 => "part at the end of its life",
+        12 => "almost empty",
+        13 => "empty",
+        14 => "almost full",
+        15 => "full",
+        16 => "near its limit",
+        17 => "at its limit",
+        18 => "opened",
+        22 => "offline",
+        26 => "removed",
+        29 => "recoverable failure",
+        30 => "unrecoverable failure",
+        501 => "door open",
+        801 => "input tray missing",
+        807 => "paper low",
+        808 => "paper empty",
+        809 => "other paper requested",
+        810 => "manual feed requested",
+        901 => "output tray missing",
+        902 => "output tray almost full",
+        903 => "output tray full",
+        1101 => "toner empty",
+        1102 => "ink empty",
+        1104 => "toner almost empty",
+        1105 => "ink almost empty",
+        1107 => "waste toner box almost full",
+        1108 => "waste ink box almost full",
+        1109 => "waste toner box full",
+        1110 => "waste ink box full",
+        1111 => "drum near the end of its life",
+        1112 => "drum at the end of its life",
+        1113 => "developer almost empty",
+        1114 => "developer empty",
+        1115 => "toner cartridge missing",
+        _ => return None,
+    })
+}
+
+/// The rows that any of the columns has, in their order.
+fn row_indexes<'a>(variables: &'a Variables, columns: &[&Column]) -> BTreeSet<&'a [u32]> {
+    columns.iter().flat_map(|column| variables.column(column.arcs).map(|(index, _)| index)).take(4096).collect()
+}
+
+/// The rows of the supplies table.
+pub fn supplies(variables: &Variables, rules: &SupplyRules) -> Vec<Supply> {
+    let colorants: BTreeMap<&[u32], Colorant> = variables
+        .column(PRT_COLORANT_VALUE.arcs)
+        .filter_map(|(index, value)| Some((index, color_word(&value.octets().and_then(text::text)?)?)))
+        .collect();
+    row_indexes(variables, &[&PRT_SUPPLIES_LEVEL, &PRT_SUPPLIES_DESCRIPTION])
+        .into_iter()
+        .map(|index| {
+            let number = |column: &Column| variables.cell(column.arcs, index).and_then(|value| value.number());
+            let words = variables
+                .cell(PRT_SUPPLIES_DESCRIPTION.arcs, index)
+                .and_then(|value| value.octets())
+                .and_then(text::text)
+                .unwrap_or_default();
+            let described = rules.describe(&words);
+            let kind = SupplyKind::from_code(number(&PRT_SUPPLIES_TYPE).unwrap_or(2));
+            let by_table = number(&PRT_SUPPLIES_COLORANT_INDEX)
+                .and_then(|colorant| u32::try_from(colorant).ok())
+                .filter(|colorant| *colorant > 0)
+                .and_then(|colorant| colorant_of(&colorants, index, colorant));
+            let colored = !matches!(kind, SupplyKind::WasteToner | SupplyKind::WasteInk | SupplyKind::WasteWax);
+            let color = by_table.or_else(|| colored.then(|| color_in(&words).or(described.color)).flatten());
+            Supply {
+                index: dotted(index),
+                class: match number(&PRT_SUPPLIES_CLASS) {
+                    Some(class) => SupplyClass::from_code(class),
+                    None if colored => SupplyClass::Consumed,
+                    None => SupplyClass::Receptacle,
+                },
+                kind,
+                color,
+                description: described.description,
+                part_number: described.part_number,
+                serial: described.serial,
+                unit: SupplyUnit::from_code(number(&PRT_SUPPLIES_UNIT).unwrap_or(2)),
+                capacity: number(&PRT_SUPPLIES_MAX_CAPACITY)
+                    .and_then(|value| u32::try_from(value).ok())
+                    .filter(|value| *value > 0),
+                level: number(&PRT_SUPPLIES_LEVEL).map_or(Level::Unknown, Level::from_code),
+            }
+        })
+        .take(256)
+        .collect()
+}
+
+/// The colorant of that number of the same device; devices that leave the device index out have it in no row.
+fn colorant_of(colorants: &BTreeMap<&[u32], Colorant>, supply: &[u32], colorant: u32) -> Option<Colorant> {
+    let device = supply.first().copied()?;
+    let exact = colorants.get(&[device, colorant][..]);
+    exact
+        .or_else(|| colorants.iter().find(|(index, _)| index.last() == Some(&colorant)).map(|(_, color)| color))
+        .cloned()
+}
+
+/// Words for colours in the languages of consoles, longest first where one holds another.
+const COLOR_WORDS: &[(&str, Colorant)] = &[
+    ("photo black", Colorant::PhotoBlack),
+    ("matte black", Colorant::MatteBlack),
+    ("light black", Colorant::LightBlack),
+    ("light cyan", Colorant::LightCyan),
+    ("light magenta", Colorant::LightMagenta),
+    ("light gray", Colorant::LightGray),
+    ("light grey", Colorant::LightGray),
+    ("black", Colorant::Black),
+    ("schwarz", Colorant::Black),
+    ("noir", Colorant::Black),
+    ("nero", Colorant::Black),
+    ("negro", Colorant::Black),
+    ("preto", Colorant::Black),
+    ("svart", Colorant::Black),
+    ("zwart", Colorant::Black),
+    ("cyan", Colorant::Cyan),
+    ("zyan", Colorant::Cyan),
+    ("ciano", Colorant::Cyan),
+    ("cian", Colorant::Cyan),
+    ("magenta", Colorant::Magenta),
+    ("yellow", Colorant::Yellow),
+    ("gelb", Colorant::Yellow),
+    ("jaune", Colorant::Yellow),
+    ("giallo", Colorant::Yellow),
+    ("amarillo", Colorant::Yellow),
+    ("amarelo", Colorant::Yellow),
+    ("geel", Colorant::Yellow),
+    ("gul", Colorant::Yellow),
+    ("gray", Colorant::Gray),
+    ("grey", Colorant::Gray),
+    ("grau", Colorant::Gray),
+    ("orange", Colorant::Orange),
+    ("violet", Colorant::Violet),
+    ("green", Colorant::Green),
+    ("white", Colorant::White),
+];
+
+/// The colour that a colorant's name is.
+fn color_word(name: &str) -> Option<Colorant> {
+    let name = name.to_lowercase();
+    let keyword = Colorant::from_keyword(&name);
+    match keyword {
+        Colorant::Other(_) => color_in(&name).or((name.len() <= 40).then_some(Colorant::Other(name))),
+        known => Some(known),
+    }
+}
+
+/// The colour named in a description; only whole words count, and two different colours are none.
+fn color_in(description: &str) -> Option<Colorant> {
+    let mut rest = description.to_lowercase();
+    let mut found: Option<Colorant> = None;
+    for (words, color) in COLOR_WORDS {
+        let Some(at) = whole_words(&rest, words) else { continue };
+        if found.is_some() && found.as_ref() != Some(color) {
+            return None;
+        }
+        found = Some(color.clone());
+        rest.replace_range(at..at + words.len(), "");
+    }
+    found
+}
+
+fn whole_words(text: &str, words: &str) -> Option<usize> {
+    text.match_indices(words).map(|(at, _)| at).find(|at| {
+        let letter_before =
+            text.get(..*at).and_then(|before| before.chars().next_back()).is_some_and(char::is_alphabetic);
+        let letter_after =
+            text.get(at + words.len()..).and_then(|after| after.chars().next()).is_some_and(char::is_alphabetic);
+        !letter_before && !letter_after
+    })
+}
+
+/// The rows of the input table, then those of the output table.
+pub fn trays(variables: &Variables) -> Vec<Tray> {
+    let inputs = row_indexes(variables, &[&PRT_INPUT_CURRENT_LEVEL, &PRT_INPUT_TYPE]).into_iter().map(|index| {
+        let row = Row { variables, index };
+        let kind = TrayKind::Input(InputKind::from_code(row.number(&PRT_INPUT_TYPE).unwrap_or(2)));
+        row.tray(kind, &PRT_INPUT_NAME, &PRT_INPUT_DESCRIPTION, Some(&PRT_INPUT_MEDIA_NAME), &INPUT_AMOUNTS)
+    });
+    let outputs =
+        row_indexes(variables, &[&PRT_OUTPUT_REMAINING_CAPACITY, &PRT_OUTPUT_TYPE]).into_iter().map(|index| {
+            let row = Row { variables, index };
+            let kind = TrayKind::Output(OutputKind::from_code(row.number(&PRT_OUTPUT_TYPE).unwrap_or(2)));
+            row.tray(kind, &PRT_OUTPUT_NAME, &PRT_OUTPUT_DESCRIPTION, None, &OUTPUT_AMOUNTS)
+        });
+    inputs.take(64).chain(outputs.take(64)).collect()
+}
+
+/// Unit, capacity, level and status of a table of trays.
+type Amounts = [&'static Column; 4];
+const INPUT_AMOUNTS: Amounts =
+    [&PRT_INPUT_CAPACITY_UNIT, &PRT_INPUT_MAX_CAPACITY, &PRT_INPUT_CURRENT_LEVEL, &PRT_INPUT_STATUS];
+const OUTPUT_AMOUNTS: Amounts =
+    [&PRT_OUTPUT_CAPACITY_UNIT, &PRT_OUTPUT_MAX_CAPACITY, &PRT_OUTPUT_REMAINING_CAPACITY, &PRT_OUTPUT_STATUS];
+
+struct Row<'a> {
+    variables: &'a Variables,
+    index: &'a [u32],
+}
+
+impl Row<'_> {
+    fn number(&self, column: &Column) -> Option<i64> {
+        self.variables.cell(column.arcs, self.index).and_then(|value| value.number())
+    }
+
+    fn text(&self, column: &Column) -> Option<String> {
+        self.variables.cell(column.arcs, self.index).and_then(|value| value.octets()).and_then(text::text)
+    }
+
+    fn tray(
+        &self,
+        kind: TrayKind,
+        name: &Column,
+        description: &Column,
+        media: Option<&Column>,
+        amounts: &Amounts,
+    ) -> Tray {
+        let [unit, capacity, level, status] = amounts;
+        let description = self.text(description);
+        let name = self.text(name).or_else(|| description.clone()).unwrap_or_default();
+        Tray {
+            index: dotted(self.index),
+            kind,
+            description: description.filter(|description| *description != name),
+            name,
+            media: media.and_then(|column| self.text(column)),
+            unit: TrayUnit::from_code(self.number(unit).unwrap_or(2)),
+            capacity: self.number(capacity).and_then(|value| u32::try_from(value).ok()).filter(|value| *value > 0),
+            level: self.number(level).map_or(Level::Unknown, Level::from_code),
+            status: self.number(status).and_then(|value| u32::try_from(value).ok()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colour_is_a_whole_word_and_the_only_one() {
+        assert_eq!(color_in("Black Toner Cartridge"), Some(Colorant::Black));
+        assert_eq!(color_in("Tonerkartusche Gelb"), Some(Colorant::Yellow));
+        assert_eq!(color_in("Photo Black Ink"), Some(Colorant::PhotoBlack));
+        assert_eq!(color_in("Regulator"), None);
+        assert_eq!(color_in("Cyan/Magenta/Yellow drum"), None);
+    }
+
+    #[test]
+    fn error_bits_count_from_the_most_significant() {
+        assert_eq!(detected_errors(&[0x08]), [DetectedError::DoorOpen]);
+        assert_eq!(detected_errors(&[0x20, 0x04]), [DetectedError::LowToner, DetectedError::InputTrayEmpty]);
+        assert_eq!(detected_errors(&[]), []);
+        assert_eq!(detected_errors(b"Ready to print"), []);
+    }
+}

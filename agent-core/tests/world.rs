@@ -1,0 +1,154 @@
+//! A network of simulated printers with a clock moved by hand: what the engine sends is answered in memory.
+#![allow(dead_code, missing_docs, reason = "each test binary uses its part")]
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use agent_core::engine::{Engine, Event, Finished, ReadKind, ReadOrder};
+use agent_core::profile::Profiles;
+use agent_core::reader::Reading;
+use agent_core::snmp::Credential;
+use agent_core::tick::Tick;
+use testkit::printer_sim::{Printer, Source};
+use testkit::recording::Recording;
+
+/// How long every datagram is under way.
+const LATENCY: Duration = Duration::from_millis(10);
+
+pub struct World {
+    pub engine: Engine,
+    pub printers: BTreeMap<SocketAddr, Printer>,
+    pub now: Duration,
+    /// Answers under way: when, from where, what.
+    arrivals: Vec<(Duration, SocketAddr, Vec<u8>)>,
+    /// Every address that was sent anything.
+    pub contacted: Vec<SocketAddr>,
+    /// Loses every n-th datagram.
+    pub lose_every: Option<usize>,
+    sent: usize,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self {
+            engine: Engine::new(Profiles::built_in().unwrap(), 7),
+            printers: BTreeMap::new(),
+            now: Duration::ZERO,
+            arrivals: Vec::new(),
+            contacted: Vec::new(),
+            lose_every: None,
+            sent: 0,
+        }
+    }
+
+    pub fn with(mut self, host: u8, printer: Printer) -> Self {
+        self.printers.insert(address(host), printer);
+        self
+    }
+
+    pub fn tick(&self) -> Tick {
+        Tick::after(self.now)
+    }
+
+    /// Runs until nothing is under way; gives what has happened.
+    pub fn run(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        let end = self.now + Duration::from_secs(3600);
+        while self.now < end {
+            while let Some(transmit) = self.engine.poll_transmit(Tick::after(self.now)) {
+                self.deliver(transmit.to, &transmit.bytes);
+            }
+            while let Some(event) = self.engine.poll_event() {
+                events.push(event);
+            }
+            if self.engine.is_idle() {
+                break;
+            }
+            self.step();
+        }
+        assert!(self.engine.is_idle(), "still busy after an hour");
+        events
+    }
+
+    /// Reads one device from scratch.
+    pub fn read(&mut self, host: u8, credentials: &[Credential]) -> Finished {
+        let order = ReadOrder { address: address(host), credentials: credentials.to_vec(), kind: ReadKind::Full };
+        self.order(order)
+    }
+
+    /// Polls what can have changed since a reading.
+    pub fn poll(&mut self, host: u8, credential: Credential, last: Reading) -> Finished {
+        let kind = ReadKind::Routine(Box::new(last));
+        self.order(ReadOrder { address: address(host), credentials: vec![credential], kind })
+    }
+
+    fn order(&mut self, order: ReadOrder) -> Finished {
+        let now = self.tick();
+        self.engine.read(now, order);
+        let mut finished = self.run().into_iter().filter_map(|event| match event {
+            Event::Read(finished) => Some(*finished),
+            _ => None,
+        });
+        finished.next().expect("a reading ends")
+    }
+
+    fn step(&mut self) {
+        let timeout = self.engine.poll_timeout();
+        let first = self.arrivals.iter().map(|(at, _, _)| *at).min();
+        let mut next = self.now;
+        while timeout.is_none_or(|timeout| timeout > Tick::after(next)) && first.is_none_or(|first| first > next) {
+            next += Duration::from_micros(100);
+            assert!(next < self.now + Duration::from_secs(60), "nothing is due");
+        }
+        self.now = next;
+        let (due, later) = std::mem::take(&mut self.arrivals).into_iter().partition(|(at, _, _)| *at <= next);
+        self.arrivals = later;
+        let due: Vec<(Duration, SocketAddr, Vec<u8>)> = due;
+        for (_, from, bytes) in due {
+            self.engine.handle_datagram(Tick::after(next), from, &bytes);
+        }
+        self.engine.handle_timeout(Tick::after(next));
+    }
+
+    fn deliver(&mut self, to: SocketAddr, bytes: &[u8]) {
+        self.contacted.push(to);
+        self.sent += 1;
+        if self.lose_every.is_some_and(|every| self.sent.is_multiple_of(every)) {
+            return;
+        }
+        let Some(printer) = self.printers.get_mut(&to) else { return };
+        for response in printer.answer(bytes) {
+            let from = match response.source {
+                Source::Same => to,
+                Source::OtherPort => SocketAddr::new(to.ip(), to.port() + 1),
+                Source::OtherAddress => address(250),
+            };
+            self.arrivals.push((self.now + LATENCY + response.delay, from, response.bytes));
+        }
+    }
+}
+
+/// Where the printer of that number lives.
+pub fn address(host: u8) -> SocketAddr {
+    (Ipv4Addr::new(192, 0, 2, host), 161).into()
+}
+
+/// The recordings of this crate.
+pub fn walks() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("walks");
+    let mut walks: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "snmprec"))
+        .collect();
+    walks.sort();
+    walks
+}
+
+/// A printer that plays a recording.
+pub fn printer(walk: &str) -> Printer {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("walks").join(walk).with_extension("snmprec");
+    Printer::new(Recording::load(path).unwrap())
+}
