@@ -11,7 +11,7 @@ pub const ELEMENTS: usize = 500_000;
 /// Characters of a text in the words of a device or a person.
 pub const TEXT: usize = 1024;
 
-/// Characters of an index, address, version or source.
+/// Characters of an index, address or source.
 pub const TOKEN: usize = 256;
 
 /// Characters of a keyword outside the vocabulary.
