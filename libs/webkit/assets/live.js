@@ -1,0 +1,39 @@
+// Keeps a page fresh that says <main data-live="seconds">: fetches the same page and takes over its <main>.
+// Pages work without it. It never touches a page that someone is typing into, selecting from or not looking at.
+"use strict";
+(() => {
+  const main = document.querySelector("main[data-live]");
+  const seconds = Number(main?.dataset.live);
+  if (!main || !(seconds >= 1)) return;
+  let failures = 0;
+
+  const isBusy = () => {
+    const focus = document.activeElement;
+    const typing = focus && main.contains(focus) && focus.matches("input, select, textarea, button, summary");
+    return document.hidden || typing || String(document.getSelection()) !== "";
+  };
+
+  const refresh = async () => {
+    if (isBusy()) return;
+    const answer = await fetch(location.href, { headers: { "Druckwart-Live": "1" }, credentials: "same-origin" });
+    if (answer.status === 401) return location.reload();
+    if (!answer.ok) throw new Error(answer.statusText);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.querySelector("main[data-live]");
+    if (!fresh || isBusy() || fresh.innerHTML === main.innerHTML) return;
+    const open = new Set([...main.querySelectorAll("details[open][id]")].map((element) => element.id));
+    for (const element of fresh.querySelectorAll("details[id]")) element.open = open.has(element.id);
+    main.replaceChildren(...fresh.childNodes);
+  };
+
+  const wait = () => {
+    const pause = seconds * 1000 * Math.min(2 ** failures, 12);
+    setTimeout(() => {
+      refresh().then(
+        () => { failures = 0; main.classList.remove("stale"); },
+        () => { failures += 1; main.classList.toggle("stale", failures > 2); },
+      ).finally(wait);
+    }, pause);
+  };
+  wait();
+})();

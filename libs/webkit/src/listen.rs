@@ -1,0 +1,255 @@
+//! The listener: pages over TLS with limits, a redirect for those who come without TLS, an orderly end.
+//!
+//! Every wait has an end: handshake, head of a request, whole connection. What a request's body may hold is bounded here
+//! for all, and by the pages more tightly.
+
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::ConnectInfo,
+    http::{HeaderValue, Request, Response, StatusCode, header},
+};
+use http_body_util::Limited;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{interval, sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use crate::certificate::{CertificateError, CertificateKeeper};
+
+/// The first byte of a TLS handshake record.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Why a listener does not start.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum ListenError {
+    #[error("{0} is in use by another program: end that program or listen on another port")]
+    InUse(SocketAddr),
+    #[error("no permission to listen on {0}: ports below 1024 need a privilege; choose a higher port")]
+    Forbidden(SocketAddr),
+    #[error("{0} is not an address of this machine")]
+    NotOurs(SocketAddr),
+    #[error("cannot listen on {address}")]
+    Other { address: SocketAddr, source: io::Error },
+    #[error("cannot set up TLS")]
+    Tls(#[from] CertificateError),
+}
+
+/// What a listener grants its visitors.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at once; more wait in the system's queue.
+    pub connections: usize,
+    /// Time for the TLS handshake.
+    pub handshake: Duration,
+    /// Time for the head of a request, and for a kept connection to bring the next one.
+    pub head: Duration,
+    /// Time a connection may last before it is asked to end.
+    pub lifetime: Duration,
+    /// Most bytes of a request's body.
+    pub body: usize,
+    /// Time for requests in hand when the listener stops.
+    pub farewell: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(20),
+            lifetime: Duration::from_secs(15 * 60),
+            body: 8 << 20,
+            farewell: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A port held, not yet answering.
+#[derive(Debug)]
+pub struct Listener {
+    tcp: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// Takes the port; with port 0 the system chooses one.
+    pub async fn bind(address: SocketAddr) -> Result<Self, ListenError> {
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => ListenError::InUse(address),
+            io::ErrorKind::PermissionDenied => ListenError::Forbidden(address),
+            io::ErrorKind::AddrNotAvailable => ListenError::NotOurs(address),
+            _ => ListenError::Other { address, source },
+        };
+        let tcp = TcpListener::bind(address).await.map_err(failed)?;
+        let address = tcp.local_addr().map_err(failed)?;
+        Ok(Self { tcp, address })
+    }
+
+    /// The address that is held.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Serves `router` over TLS until `stop` resolves, then lets requests in hand finish. Handlers find the visitor's address
+/// as `ConnectInfo<SocketAddr>`. The certificate is renewed in time.
+pub async fn serve(
+    listener: Listener,
+    certificate: Arc<CertificateKeeper>,
+    router: Router,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ListenError> {
+    let acceptor = TlsAcceptor::from(Arc::new(certificate.server_config()?));
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    let mut renewal = interval(Duration::from_secs(60 * 60));
+    tokio::pin!(stop);
+    loop {
+        let connection = tokio::select! {
+            connection = accept(&listener.tcp, &permits) => connection,
+            _ = renewal.tick() => {
+                renew(certificate.clone());
+                continue;
+            }
+            () = &mut stop => break,
+        };
+        let (stream, peer, permit) = connection;
+        let connection =
+            Connection { peer, acceptor: acceptor.clone(), router: router.clone(), limits: limits.clone() };
+        let watcher = graceful.watcher();
+        tokio::spawn(async move {
+            connection.answer(stream, watcher).await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    if timeout(limits.farewell, graceful.shutdown()).await.is_err() {
+        log::warn!("some requests did not finish in time and were cut off");
+    }
+    Ok(())
+}
+
+async fn accept(tcp: &TcpListener, permits: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    loop {
+        let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        match tcp.accept().await {
+            Ok((stream, peer)) => return (stream, peer, permit),
+            Err(error) => {
+                // Out of file descriptors, most likely: accepting again at once would only spin.
+                log::warn!("cannot accept a connection: {error}");
+                sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+fn renew(certificate: Arc<CertificateKeeper>) {
+    tokio::task::spawn_blocking(move || match certificate.renew_if_due(Timestamp::now()) {
+        Ok(true) => log::info!("renewed the certificate; its key is the same"),
+        Ok(false) => {}
+        Err(error) => log::error!("cannot renew the certificate: {:#}", anyhow::Error::from(error)),
+    });
+}
+
+struct Connection {
+    peer: SocketAddr,
+    acceptor: TlsAcceptor,
+    router: Router,
+    limits: Limits,
+}
+
+impl Connection {
+    async fn answer(self, stream: TcpStream, watcher: hyper_util::server::graceful::Watcher) {
+        let _ = stream.set_nodelay(true);
+        let mut first = [0_u8; 1];
+        match timeout(self.limits.handshake, stream.peek(&mut first)).await {
+            Ok(Ok(1)) if first == [TLS_HANDSHAKE] => self.answer_tls(stream, watcher).await,
+            Ok(Ok(1)) => self.answer_plain(stream, watcher).await,
+            _ => {}
+        }
+    }
+
+    async fn answer_tls(self, stream: TcpStream, watcher: hyper_util::server::graceful::Watcher) {
+        let stream = match timeout(self.limits.handshake, self.acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return log::debug!("TLS handshake with {} failed: {error}", self.peer),
+            Err(_) => return log::debug!("TLS handshake with {} took too long", self.peer),
+        };
+        let (peer, body_limit) = (self.peer, self.limits.body);
+        let router = self.router.map_request(move |request: Request<Incoming>| {
+            let mut request = request.map(|body| Body::new(Limited::new(body, body_limit)));
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request
+        });
+        let connection = http(&self.limits).serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        finish(watcher.watch(connection), &self.limits).await;
+    }
+
+    async fn answer_plain(self, stream: TcpStream, watcher: hyper_util::server::graceful::Watcher) {
+        let service = service_fn(|request: Request<Incoming>| async move { Ok::<_, Infallible>(to_https(&request)) });
+        let connection = http(&self.limits).serve_connection(TokioIo::new(stream), service);
+        finish(watcher.watch(connection), &self.limits).await;
+    }
+}
+
+fn http(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(64 << 10);
+    builder
+}
+
+async fn finish(connection: impl Future<Output = hyper::Result<()>>, limits: &Limits) {
+    match timeout(limits.lifetime, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log::debug!("connection ended: {error}"),
+        Err(_) => log::debug!("a connection had lasted too long and was cut off"),
+    }
+}
+
+/// Sends a visitor without TLS to the same place with it. The port is the same: both are spoken on it.
+fn to_https(request: &Request<Incoming>) -> Response<Body> {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let location = host.and_then(|host| HeaderValue::try_from(format!("https://{host}{path}")).ok());
+    let mut response = match location {
+        Some(location) => {
+            let mut response = Response::new(Body::from("Please use https.\n"));
+            *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+            response.headers_mut().insert(header::LOCATION, location);
+            response
+        }
+        None => {
+            let mut response = Response::new(Body::from("This port speaks HTTPS: put https:// before the address.\n"));
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            response
+        }
+    };
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Whether a Host header is a name or an address with an optional port, and nothing that could lead elsewhere.
+fn is_host(host: &str) -> bool {
+    !host.is_empty()
+        && host.len() <= 260
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_'))
+}
