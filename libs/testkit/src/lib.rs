@@ -31,6 +31,7 @@
 //! The printers stop when the `SimSite` is dropped.
 
 pub mod golden;
+pub mod life;
 pub mod oid;
 pub mod printer_sim;
 pub mod recording;

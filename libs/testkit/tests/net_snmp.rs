@@ -1,5 +1,7 @@
 //! The simulator asked by net-snmp: an independent implementation says whether its bytes are SNMP.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
 use std::{collections::BTreeMap, net::SocketAddrV4, process::Command};
 
 use data_encoding::HEXUPPER;

@@ -1,5 +1,7 @@
 //! Each behaviour of a simulated printer, asked through its public door with messages that `rasn` encodes.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
 use std::time::Duration;
 
 use rasn::types::{Integer, ObjectIdentifier, OctetString};

@@ -1,5 +1,7 @@
 //! Every recording of the repository can be read and looks like a printer.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
 use std::{fs, path::PathBuf};
 
 use testkit::{oid::Oid, recording::Recording};
