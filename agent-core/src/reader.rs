@@ -438,10 +438,15 @@ impl Reader {
 
     fn handle_rows(&mut self, question: &Question, variables: Vec<(Oid, Value)>) {
         let mut moved = false;
-        for ((name, value), column) in variables.into_iter().zip(question.columns.iter().cycle()) {
+        let mut columns = question.columns.as_slice();
+        if answers_first_name_only(columns, &variables) {
+            columns = columns.get(..1).unwrap_or_default();
+            self.bearing.columns = 1;
+        }
+        for ((name, value), column) in variables.into_iter().zip(columns.iter().cycle()) {
             let Some(at) = self.walks.iter().position(|walk| walk.column == *column) else { continue };
             let Some(walk) = self.walks.get_mut(at) else { continue };
-            let remark = if value == Value::EndOfMibView || name.below(column).is_none() {
+            let remark = if value == Value::EndOfMibView || (name.below(column).is_none() && name != walk.cursor) {
                 None
             } else if name <= walk.cursor {
                 Some(Remark::Loop(column.clone()))
@@ -500,5 +505,14 @@ impl Reader {
                 }
             }
         }
+    }
+}
+
+/// Whether a device took only the first of several names: then the second variable is the first one's successor, which no
+/// right answer to the second name can be.
+fn answers_first_name_only(columns: &[Oid], variables: &[(Oid, Value)]) -> bool {
+    match (columns, variables) {
+        ([column, _, ..], [(first, _), (second, _), ..]) => second.below(column).is_some() && second > first,
+        _ => false,
     }
 }
