@@ -3,10 +3,11 @@
 //!
 //! `UPDATE_GOLDEN=1` rewrites the documents and messages, never the invalid documents.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may")]
+
 mod common;
 
 use std::fs;
-use std::path::Path;
 
 use common::{Document, bare_device, examples, registration, xmllint};
 use wire::message::{Fault, FaultCode, Request, Response};
@@ -25,27 +26,14 @@ fn files(folder: &str, ending: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_example_is_written_and_understood() {
+fn every_example_is_written_and_understood_and_validates() {
     for (name, example) in examples() {
         let written = example.encode();
         testkit::golden::check(std::str::from_utf8(&written).unwrap(), format!("golden/{name}.xml"));
         assert_eq!(example.decode_alike(&written).as_ref(), Ok(&example), "{name}");
     }
-}
-
-#[test]
-fn every_golden_document_comes_back_octet_for_octet_and_validates() {
     let files = files("golden", "xml");
-    let examples = examples();
-    for file in &files {
-        let name = Path::new(file).file_stem().unwrap().to_str().unwrap();
-        let (_, example) = examples.iter().find(|(example, _)| *example == name).unwrap_or_else(|| {
-            panic!("{file} belongs to no example: delete it, or add the example to tests/common/mod.rs")
-        });
-        let document = fs::read(file).unwrap();
-        let decoded = example.decode_alike(&document).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert_eq!(String::from_utf8_lossy(&decoded.encode()), String::from_utf8_lossy(&document), "{file}");
-    }
+    assert_eq!(files.len(), examples().len(), "a document in golden/ belongs to no example in tests/common/mod.rs");
     for (file, complaint) in files.iter().zip(xmllint(&files)) {
         assert_eq!(complaint, None, "{file}");
     }
@@ -66,8 +54,9 @@ fn every_invalid_document_is_refused_with_a_message_that_helps() {
             Ok(decoded) => panic!("{file} was taken for {decoded:?}"),
             Err(error) => error.to_string(),
         });
-        let root_is_fine = |error: &&String| !error.starts_with("/, ");
-        let error = errors.iter().find(root_is_fine).unwrap_or(&errors[0]);
+        let has_its_root =
+            |error: &&String| !["expected SendReports", "expected Device"].iter().any(|no| error.contains(no));
+        let error = errors.iter().find(has_its_root).unwrap_or(&errors[0]);
         testkit::golden::check(&format!("{error}\n"), file.replace(".xml", ".message"));
         let beyond = file.contains(BEYOND_THE_SCHEMA);
         assert_eq!(complaint.is_none(), beyond, "{file} and the schema: {complaint:?}");

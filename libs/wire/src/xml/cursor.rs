@@ -59,17 +59,22 @@ impl<'a> Cursor<'a> {
         if let Some(before) = before_doctype(text) {
             return Err(XmlError::Doctype(place_after(before)));
         }
-        // Bounds of the parser's own on memory; the exact limits, with better messages, are checked here.
+        // What the parser keeps of a piece (attributes, namespaces, text) takes ten times its room.
+        let mut start = 0;
+        for piece in text.split('<') {
+            if piece.len() > limits::PIECE {
+                let place = place_after(text.get(..start).unwrap_or_default());
+                let what = format!("{} octets without a new tag", piece.len());
+                return Err(XmlError::Limit { place, what, limit: limits::PIECE });
+            }
+            start += piece.len() + 1;
+        }
         let config = ParserConfig::new()
             .override_encoding(Some(xml::Encoding::Utf8))
             .cdata_to_characters(true)
             .allow_multiple_root_elements(false)
             .max_entity_expansion_depth(1)
-            .max_entity_expansion_length(0)
-            .max_attributes(64)
-            .max_name_length(256)
-            .max_attribute_length(64 * 1024)
-            .max_data_length(64 * 1024);
+            .max_entity_expansion_length(0);
         Ok(Self {
             parser: EventReader::new_with_config(text.as_bytes(), config),
             ahead: None,
@@ -86,7 +91,7 @@ impl<'a> Cursor<'a> {
         names: &[&'static str],
         read: impl FnOnce(&mut Self, &'static str) -> Result<T, XmlError>,
     ) -> Result<T, XmlError> {
-        let Some(name) = self.enter(names)? else { return Err(self.out_of_place()) };
+        let Some(name) = self.enter(names)? else { return Err(self.out_of_place(false)) };
         let content = read(&mut self, name)?;
         self.leave()?;
         match self.next()? {
@@ -118,7 +123,7 @@ impl<'a> Cursor<'a> {
     ) -> Result<T, XmlError> {
         match self.optional(name, read)? {
             Some(content) => Ok(content),
-            None => Err(self.out_of_place()),
+            None => Err(self.out_of_place(false)),
         }
     }
 
@@ -132,7 +137,7 @@ impl<'a> Cursor<'a> {
         let mut list = Vec::new();
         while let Some(name) = self.enter(names)? {
             if list.len() == limit {
-                return Err(self.limit(format!("more than {limit} of {}", names.join(" and ")), limit));
+                return Err(self.limit(format!("too many of {}", names.join(" and ")), limit));
             }
             list.push(read(self, name)?);
             self.leave()?;
@@ -149,7 +154,7 @@ impl<'a> Cursor<'a> {
             self.ahead = None;
         }
         if !matches!(self.peek()?, Event::End) {
-            return Err(self.out_of_place());
+            return Err(self.out_of_place(true));
         }
         self.within(text, limits::TEXT, "the text")
     }
@@ -161,7 +166,7 @@ impl<'a> Cursor<'a> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, XmlError> {
         let text = collapse(&self.text()?);
-        parse(&text).ok_or_else(|| self.unexpected(quote(&text), expected))
+        parse(&text).ok_or_else(|| self.unexpected(format!("the content is {}", quote(&text)), expected))
     }
 
     /// An attribute of the element entered last, as something else.
@@ -239,7 +244,7 @@ impl<'a> Cursor<'a> {
         self.no_attributes_left()?;
         self.skip_blanks()?;
         if !matches!(self.peek()?, Event::End) {
-            return Err(self.out_of_place());
+            return Err(self.out_of_place(true));
         }
         self.ahead = None;
         self.path.pop();
@@ -249,10 +254,10 @@ impl<'a> Cursor<'a> {
 
     fn no_attributes_left(&mut self) -> Result<(), XmlError> {
         match mem::take(&mut self.attributes).first() {
-            Some(attribute) => {
-                Err(self
-                    .unexpected(format!("the attribute {}", quote(&attribute.name.to_string())), "none of that name"))
-            }
+            Some(attribute) => Err(self.unexpected(
+                format!("the attribute {}", quote(&attribute.name.to_string())),
+                "only the attributes that the schema names here",
+            )),
             None => Ok(()),
         }
     }
@@ -261,7 +266,8 @@ impl<'a> Cursor<'a> {
     fn skip_blanks(&mut self) -> Result<(), XmlError> {
         while let Event::Text(text) = self.peek()? {
             if !text.bytes().all(is_blank) {
-                return Err(self.out_of_place());
+                let found = format!("the text {}", quote(text.trim()));
+                return Err(self.unexpected(found, "only elements"));
             }
             self.ahead = None;
         }
@@ -269,22 +275,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// The error for what stands next, which is not what was wanted.
-    fn out_of_place(&mut self) -> XmlError {
+    fn out_of_place(&mut self, may_end: bool) -> XmlError {
+        let open = self.path.last().copied().unwrap_or("the document");
         let found = match self.peek() {
             Ok(Event::Start { name, .. }) => format!("the element {}", quote(name)),
             Ok(Event::Text(text)) => format!("the text {}", quote(text.trim())),
-            Ok(Event::End) => match self.path.last() {
-                Some(name) => format!("the end of {name}"),
-                None => "an end".to_owned(),
-            },
-            Ok(Event::EndOfDocument) => "the end of the document".to_owned(),
+            Ok(Event::End | Event::EndOfDocument) => format!("the end of {open}"),
             Err(error) => return error,
         };
-        let mut expected = self.wanted.join(" or ");
-        if let (Some(name), false) = (self.path.last(), found.starts_with("the end of")) {
-            let or = if expected.is_empty() { "" } else { " or " };
-            expected = format!("{expected}{or}the end of {name}");
-        }
+        let end = may_end.then(|| format!("the end of {open}"));
+        let wanted = self.wanted.iter().map(|name| (*name).to_owned());
+        let expected = wanted.chain(end).collect::<Vec<_>>().join(" or ");
         self.unexpected(found, expected)
     }
 

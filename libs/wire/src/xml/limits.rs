@@ -5,6 +5,9 @@
 /// Octets of a document, uncompressed.
 pub const DOCUMENT: usize = 32 * 1024 * 1024;
 
+/// Octets from one `<` to the next: a tag with its attributes and the text after it, or a comment.
+pub const PIECE: usize = 64 * 1024;
+
 /// Elements of a document.
 pub const ELEMENTS: usize = 500_000;
 

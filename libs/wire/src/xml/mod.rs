@@ -93,7 +93,7 @@ pub enum XmlError {
         "{0}: a document type declaration is not taken (an HTML page in place of the expected XML begins like this)"
     )]
     Doctype(Place),
-    /// Not well-formed, or beyond the parser's own bounds on names, attributes and texts.
+    /// Not well-formed.
     #[error("{place}: not well-formed XML: {message}")]
     Syntax {
         /// Where.

@@ -35,7 +35,7 @@ pub(super) fn response(document: &[u8]) -> Result<Response, XmlError> {
             site: cursor.required("Site", Cursor::text)?,
         })),
         _ => Ok(Response::Fault(Fault {
-            code: cursor.attribute("code", "a code of a fault", FaultCode::from_keyword)?,
+            code: cursor.attribute("code", &fault_codes(), FaultCode::from_keyword)?,
             message: cursor.text()?,
         })),
     })
@@ -219,6 +219,10 @@ fn device_id(cursor: &mut Cursor) -> Result<DeviceId, XmlError> {
 
 fn agent_id(cursor: &mut Cursor) -> Result<AgentId, XmlError> {
     cursor.attribute("agent", "32 hexadecimal digits in lower case", AgentId::parse)
+}
+
+fn fault_codes() -> String {
+    FaultCode::KEYWORDS.map(|(_, word)| word).join(" or ")
 }
 
 fn report_id(cursor: &mut Cursor) -> Result<ReportId, XmlError> {
