@@ -28,7 +28,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The printers stop when the `SimSite` is dropped.
+//! The printers stop when the `SimSite` is dropped. For printers that live (pages, toner, covers) see [`life`], for whole
+//! sites of them [`site`]; `printer-sim` plays one in real time.
 
 pub mod golden;
 pub mod life;
@@ -36,3 +37,5 @@ pub mod oid;
 pub mod printer_sim;
 pub mod recording;
 pub mod sim_site;
+pub mod simulator;
+pub mod site;

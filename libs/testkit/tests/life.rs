@@ -90,7 +90,7 @@ fn a_life_that_was_kept_goes_on() {
     let then = show(&life, printer.clone()).rows()[&total].clone();
 
     let mut resumed = self::life(KYOCERA, plan()).0;
-    resumed.resume(serde_json::from_str::<State>(&kept).unwrap());
+    resumed.resume(serde_json::from_str::<State>(&kept).unwrap(), Duration::ZERO);
     assert_eq!(show(&resumed, printer.clone()).rows()[&total], then);
     life.run(40 * MINUTE);
     resumed.run(40 * MINUTE);
@@ -146,7 +146,7 @@ fn a_cover_opens_and_closes() {
     life.run(MINUTE);
     let total = oid_of("1.3.6.1.4.1.1347.43.10.1.1.12.1.1");
     let mut then = life.clone();
-    then.resume(pages);
+    then.resume(pages, Duration::ZERO);
     assert_eq!(
         number(&show(&life, printer.clone()), &total),
         number(&show(&then, printer.clone()), &total),

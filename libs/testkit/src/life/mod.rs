@@ -251,14 +251,15 @@ impl Life {
         &self.state
     }
 
-    /// Goes on from what was kept, as after a new start of the simulation: planned incidents begin anew. What the state does
-    /// not know (a counter that the model got since) stays as recorded.
-    pub fn resume(&mut self, kept: State) {
+    /// Goes on from what was kept, `ahead` of it, as after a new start of the simulation: planned incidents begin anew. What
+    /// the state does not know (a counter that the model got since) stays as recorded.
+    pub fn resume(&mut self, kept: State, ahead: Duration) {
         let fresh = std::mem::replace(&mut self.state, kept);
         let State { counters, used, sheets, .. } = &mut self.state;
         *counters = with_keys_of(fresh.counters, counters);
         *used = with_keys_of(fresh.used, used);
         *sheets = with_keys_of(fresh.sheets, sheets);
+        self.run(ahead);
         self.state.started = self.state.clock;
         self.notice();
     }

@@ -12,6 +12,8 @@ use crate::oid::{Oid, Value};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Model {
+    /// Maker and model.
+    pub name: String,
     /// Serial number as it stands in the recording, wherever it does.
     pub serial: String,
     /// Host name as it stands in the recording, where it has one.
