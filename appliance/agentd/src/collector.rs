@@ -1,0 +1,415 @@
+//! The daemon's main loop: what to poll and search when, and what to keep of it.
+//!
+//! Targets are addresses; devices are what answers there. A device that answers at another address than before takes its
+//! history with it, and an address that nobody owns any more is dropped after some silence.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
+use agent_core::identity::device_id;
+use agent_core::printer_mib;
+use agent_core::reader::{ReadError, Reading};
+use agent_core::schedule::Schedule;
+use agent_core::snmp::Credential;
+use agent_core::sweep::{SearchPlan, SearchProgress};
+use anyhow::Result;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use wire::device::DeviceId;
+
+use crate::driver::Driver;
+use crate::ranges::{self, Range};
+use crate::settings::Rhythm;
+use crate::store::{Saved, ScanRange, Store};
+
+/// Failed polls in a row before a device counts as silent: one lost poll is no event.
+const FAILURES_TO_SILENCE: u32 = 2;
+/// Failed polls in a row before an address that no device owns is dropped.
+const FAILURES_TO_DROP: u32 = 3;
+/// Most devices watched.
+const MAX_TARGETS: usize = 5_000;
+/// Readings that wait for the database at most.
+const MAX_UNWRITTEN: usize = 512;
+/// Readings written in one transaction at most.
+const BATCH: usize = 64;
+/// A device is read whole at least this often, because a routine poll does not see new rows.
+const FULL_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What the pages may order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Settings have changed.
+    Reload,
+    /// Search all ranges.
+    Search,
+    /// End the search.
+    StopSearch,
+    /// Poll the device at this address (and port) at once.
+    Poll(String),
+    /// Watch the device at this address (and port) no longer.
+    Forget(String),
+}
+
+/// What the pages may know.
+#[derive(Debug, Clone, Default)]
+pub struct Activity {
+    /// The range that is being searched, and how far.
+    pub search: Option<(String, SearchProgress)>,
+    /// When that range's search began.
+    pub search_began: Option<Instant>,
+    /// When the last search of all ranges ended, and how many printers it added.
+    pub last_search: Option<(Timestamp, usize)>,
+    /// Ranges that could not be searched, and why.
+    pub faults: Vec<String>,
+    /// Devices on the schedule.
+    pub watched: usize,
+}
+
+/// The pages' hold on the collector.
+#[derive(Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    activity: Arc<Mutex<Activity>>,
+}
+
+impl Handle {
+    /// Gives an order; `false` when so many wait that this one was dropped.
+    pub fn order(&self, command: Command) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+
+    /// What is going on.
+    pub fn activity(&self) -> Activity {
+        lock(&self.activity).clone()
+    }
+
+    /// A hold on nothing, for tests of pages.
+    pub fn idle() -> (Self, mpsc::Receiver<Command>) {
+        let (commands, receiver) = mpsc::channel(64);
+        (Self { commands, activity: Arc::default() }, receiver)
+    }
+}
+
+fn lock(activity: &Mutex<Activity>) -> MutexGuard<'_, Activity> {
+    activity.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Target {
+    credential: Credential,
+    last: Option<Reading>,
+    full_at: Option<Instant>,
+    device: Option<DeviceId>,
+    failures: u32,
+}
+
+enum Write {
+    Save(Box<Saved>),
+    Silent(DeviceId, Timestamp, String),
+}
+
+/// The loop's state.
+pub struct Collector {
+    driver: Driver,
+    store: Arc<Store>,
+    rhythm: Rhythm,
+    schedule: Schedule<SocketAddr>,
+    targets: BTreeMap<SocketAddr, Target>,
+    searches: VecDeque<(String, SearchPlan)>,
+    next_search: Instant,
+    added: usize,
+    commands: mpsc::Receiver<Command>,
+    activity: Arc<Mutex<Activity>>,
+    writer: mpsc::Sender<Write>,
+}
+
+impl Collector {
+    /// A collector over a store, with the devices that it knows; and the hold on it. Needs a tokio runtime.
+    pub fn new(store: Arc<Store>) -> Result<(Self, Handle)> {
+        let (handle, commands) = Handle::idle();
+        let driver = Driver::new()?;
+        let rhythm = store.rhythm()?;
+        let (writer, unwritten) = mpsc::channel(MAX_UNWRITTEN);
+        let for_writing = store.clone();
+        std::thread::Builder::new().name("store".to_owned()).spawn(move || write(&for_writing, unwritten))?;
+        let mut collector = Self {
+            schedule: Schedule::new(rhythm.poll),
+            driver,
+            rhythm,
+            targets: BTreeMap::new(),
+            searches: VecDeque::new(),
+            next_search: Instant::now(),
+            added: 0,
+            commands,
+            activity: handle.activity.clone(),
+            writer,
+            store,
+        };
+        for known in collector.store.targets()? {
+            if let Ok(address) = known.address.parse() {
+                collector.watch(address, known.credential, Some(known.id));
+            }
+        }
+        Ok((collector, handle))
+    }
+
+    /// Runs until the pages' hold is dropped.
+    pub async fn run(mut self) -> Result<()> {
+        loop {
+            self.order_polls();
+            self.search_if_due().await?;
+            let until = Instant::now() + Duration::from_secs(1);
+            let schedule = self.schedule.poll_timeout().map(|tick| Instant::now() + tick.since(self.driver.now()));
+            let until = schedule.map_or(until, |due| until.min(due.max(Instant::now() + Duration::from_millis(1))));
+            tokio::select! {
+                event = self.driver.event_before(until) => if let Some(event) = event { self.handle(event).await },
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command)?,
+                    None => return Ok(()),
+                },
+            }
+            self.show();
+        }
+    }
+
+    fn show(&self) {
+        let mut activity = lock(&self.activity);
+        activity.watched = self.targets.len();
+        let range = activity.search.as_ref().map(|(range, _)| range.clone());
+        activity.search = self.driver.search_progress().and_then(|at| Some((range?, at)));
+    }
+
+    fn obey(&mut self, command: Command) -> Result<()> {
+        match command {
+            Command::Reload => {
+                self.rhythm = self.store.rhythm()?;
+                self.schedule.set_interval(self.rhythm.poll);
+            }
+            Command::Search => self.next_search = Instant::now(),
+            Command::StopSearch => {
+                self.searches.clear();
+                self.driver.stop_search();
+                lock(&self.activity).search = None;
+            }
+            Command::Poll(address) => {
+                if let Ok(address) = address.parse() {
+                    self.schedule.hurry(self.driver.now(), &address);
+                }
+            }
+            Command::Forget(address) => {
+                if let Ok(address) = address.parse() {
+                    self.targets.remove(&address);
+                    self.schedule.remove(&address);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self, address: SocketAddr, credential: Credential, device: Option<DeviceId>) {
+        if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&address) {
+            log::warn!(most = MAX_TARGETS; "more devices than are watched at most; a device is left out");
+            return;
+        }
+        let target = Target { credential, last: None, full_at: None, device, failures: 0 };
+        self.targets.insert(address, target);
+        self.schedule.add(self.driver.now(), address);
+    }
+
+    fn order_polls(&mut self) {
+        while let Some(address) = self.schedule.poll_due(self.driver.now()) {
+            let Some(target) = self.targets.get_mut(&address) else {
+                self.schedule.remove(&address);
+                continue;
+            };
+            let fresh = target.full_at.is_some_and(|at| at.elapsed() < FULL_EVERY);
+            // The last reading goes into the poll and comes back with it: it is kept once, not twice.
+            let kind = match target.last.take() {
+                Some(last) if fresh => ReadKind::Routine(Box::new(last)),
+                _ => ReadKind::Full,
+            };
+            self.driver.read(ReadOrder { address, credentials: vec![target.credential.clone()], kind });
+        }
+    }
+
+    async fn search_if_due(&mut self) -> Result<()> {
+        if self.driver.search_progress().is_some() {
+            return Ok(());
+        }
+        if let Some((range, plan)) = self.searches.pop_front() {
+            let mut activity = lock(&self.activity);
+            activity.search = Some((range, SearchProgress { total: plan.addresses.len(), done: 0, found: 0 }));
+            activity.search_began = Some(Instant::now());
+            drop(activity);
+            self.driver.search(plan);
+            return Ok(());
+        }
+        if Instant::now() < self.next_search {
+            return Ok(());
+        }
+        self.next_search = Instant::now() + self.rhythm.search;
+        self.added = 0;
+        let mut faults = Vec::new();
+        for (_, scan) in self.store.ranges()? {
+            match search_plan(&scan, self.rhythm.rate).await {
+                Ok(plan) => self.searches.push_back((scan.range.clone(), plan)),
+                Err(error) => faults.push(format!("{}: {error:#}", scan.range)),
+            }
+        }
+        for fault in &faults {
+            log::warn!(fault:% = fault; "a range is not searched");
+        }
+        lock(&self.activity).faults = faults;
+        Ok(())
+    }
+
+    async fn handle(&mut self, event: Event) {
+        match event {
+            Event::Found(found) => {
+                if !self.targets.contains_key(&found.address) {
+                    let order =
+                        ReadOrder { address: found.address, credentials: vec![found.credential], kind: ReadKind::Full };
+                    self.driver.read(order);
+                }
+            }
+            Event::SearchFinished(progress) => {
+                log::info!(addresses = progress.total, answered = progress.found; "a range has been searched");
+                let mut activity = lock(&self.activity);
+                activity.search = None;
+                if self.searches.is_empty() {
+                    activity.last_search = Some((Timestamp::now(), self.added));
+                }
+            }
+            Event::Read(finished) => {
+                let Finished { address, credential, outcome, full, .. } = *finished;
+                match outcome {
+                    Ok(reading) if reading.outdated && !full => {
+                        log::debug!(address:% = address; "rows have changed; reading everything");
+                        self.driver.read(ReadOrder { address, credentials: vec![credential], kind: ReadKind::Full });
+                    }
+                    Ok(reading) => self.keep(address, credential, reading, full).await,
+                    Err(error) => self.miss(address, &error).await,
+                }
+            }
+        }
+    }
+
+    async fn keep(&mut self, address: SocketAddr, credential: Credential, mut reading: Reading, full: bool) {
+        reading.outdated = false;
+        let profiles = self.driver.profiles();
+        let profile = profiles.named(&reading.profile);
+        let snapshot = profiles.snapshot(profile, &reading.variables);
+        let printer = printer_mib::is_printer(&reading.variables)
+            || (profile.name != agent_core::profile::BASE && snapshot.identity.serial.is_some());
+        if !printer {
+            log::debug!(address:% = address; "no printer");
+            self.targets.remove(&address);
+            self.schedule.remove(&address);
+            return;
+        }
+        let known = self.targets.get(&address).and_then(|target| target.device.clone());
+        let Some(id) = device_id(&snapshot.identity).or(known).or_else(made_id) else { return };
+        if !self.targets.contains_key(&address) {
+            self.added += 1;
+            self.watch(address, credential.clone(), None);
+            self.schedule.poll_due(self.driver.now());
+        }
+        // Whoever had this device before has it no longer: it has moved here.
+        for (other, target) in &mut self.targets {
+            if *other != address && target.device.as_ref() == Some(&id) {
+                log::info!(from:% = other, to:% = address; "a device has another address");
+                target.device = None;
+                target.last = None;
+            }
+        }
+        if let Some(target) = self.targets.get_mut(&address) {
+            target.credential = credential.clone();
+            target.device = Some(id.clone());
+            target.failures = 0;
+            target.last = Some(reading);
+            if full {
+                target.full_at = Some(Instant::now());
+            }
+        }
+        self.schedule.done(self.driver.now(), &address, true, spread(&address));
+        let saved = Saved { id, address: address.to_string(), credential, read_at: Timestamp::now(), snapshot };
+        self.write(Write::Save(Box::new(saved))).await;
+    }
+
+    async fn miss(&mut self, address: SocketAddr, error: &ReadError) {
+        self.schedule.done(self.driver.now(), &address, false, spread(&address));
+        let Some(target) = self.targets.get_mut(&address) else { return };
+        target.failures = target.failures.saturating_add(1);
+        let failures = target.failures;
+        match target.device.clone() {
+            Some(id) if failures == FAILURES_TO_SILENCE => {
+                log::info!(address:% = address, error:% = error; "a device does not answer");
+                self.write(Write::Silent(id, Timestamp::now(), error.to_string())).await;
+            }
+            None if failures >= FAILURES_TO_DROP => {
+                self.targets.remove(&address);
+                self.schedule.remove(&address);
+            }
+            _ => {}
+        }
+    }
+
+    async fn write(&self, write: Write) {
+        // Waits while the database is behind: readings then come in more slowly, and none is lost.
+        if self.writer.send(write).await.is_err() {
+            log::error!("the thread that writes to the database has ended");
+        }
+    }
+}
+
+/// Writes until the collector is gone, many readings at a time: every transaction costs the card a flush.
+fn write(store: &Store, mut unwritten: mpsc::Receiver<Write>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Some(first) = unwritten.blocking_recv() {
+        let mut next = Some(first);
+        while let Some(write) = next {
+            match write {
+                Write::Save(saved) => batch.push(*saved),
+                Write::Silent(id, since, failure) => {
+                    save(store, &mut batch);
+                    if let Err(error) = store.set_silent(&id, since, &failure) {
+                        log::error!(error:% = anyhow::Error::from(error); "a silent device is not noted");
+                    }
+                }
+            }
+            next = if batch.len() < BATCH { unwritten.try_recv().ok() } else { None };
+        }
+        save(store, &mut batch);
+    }
+}
+
+fn save(store: &Store, batch: &mut Vec<Saved>) {
+    if !batch.is_empty()
+        && let Err(error) = store.save(batch)
+    {
+        log::error!(readings = batch.len(), error:% = format!("{:#}", anyhow::Error::from(error)); "readings are not kept; the next polls bring them again");
+    }
+    batch.clear();
+}
+
+async fn search_plan(scan: &ScanRange, rate: u32) -> Result<SearchPlan> {
+    let included = Range::parse(&scan.range)?;
+    let excluded = Range::parse_list(&scan.exclusions)?;
+    let addresses = ranges::address_set(&[included], &excluded).await?;
+    Ok(SearchPlan { addresses, port: scan.port, credentials: scan.credentials(), rate })
+}
+
+/// A name for a device that says nothing of itself.
+fn made_id() -> Option<DeviceId> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).ok()?;
+    DeviceId::new(format!("made:{}", data_encoding::HEXLOWER.encode(&random)))
+}
+
+/// A number that differs from address to address.
+fn spread(address: &SocketAddr) -> u32 {
+    let SocketAddr::V4(address) = address else { return 0 };
+    u32::from(*address.ip()).wrapping_mul(2_654_435_761) >> 8
+}

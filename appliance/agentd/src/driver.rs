@@ -1,0 +1,127 @@
+//! The one place with a UDP socket and a clock: drives the engine.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use agent_core::engine::{Engine, Event, ReadOrder, Transmit};
+use agent_core::profile::Profiles;
+use agent_core::sweep::{SearchPlan, SearchProgress};
+use agent_core::tick::Tick;
+use anyhow::{Context, Result};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::time::sleep;
+
+/// Room for answers that arrive while the store is busy. The kernel grants what it allows and says nothing.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// Largest datagram taken; longer ones are cut and then fail to decode.
+const MAX_DATAGRAM: usize = 65_535;
+
+/// An engine with its socket.
+pub struct Driver {
+    engine: Engine,
+    socket: UdpSocket,
+    started: Instant,
+    unsent: Option<Transmit>,
+    buffer: Vec<u8>,
+}
+
+impl Driver {
+    /// A driver with a socket of its own. Needs a tokio runtime.
+    pub fn new() -> Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).context("no UDP socket")?;
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        socket.set_nonblocking(true).context("no non-blocking UDP socket")?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).context("no free UDP port")?;
+        let mut seed = [0; 4];
+        getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
+        let profiles = Profiles::built_in().context("the built-in profiles do not load")?;
+        Ok(Self {
+            engine: Engine::new(profiles, u32::from_ne_bytes(seed)),
+            socket: UdpSocket::from_std(socket.into()).context("no UDP socket in the runtime")?,
+            started: Instant::now(),
+            unsent: None,
+            buffer: vec![0; MAX_DATAGRAM],
+        })
+    }
+
+    /// The profiles that explain readings.
+    pub fn profiles(&self) -> &Profiles {
+        self.engine.profiles()
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Tick {
+        Tick::after(self.started.elapsed())
+    }
+
+    /// Orders a reading.
+    pub fn read(&mut self, order: ReadOrder) {
+        let now = self.now();
+        self.engine.read(now, order);
+    }
+
+    /// Starts a search.
+    pub fn search(&mut self, plan: SearchPlan) {
+        let now = self.now();
+        self.engine.search(now, plan);
+    }
+
+    /// Ends the search.
+    pub fn stop_search(&mut self) {
+        self.engine.stop_search();
+    }
+
+    /// How far the search is.
+    pub fn search_progress(&self) -> Option<SearchProgress> {
+        self.engine.search_progress()
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.engine.is_idle()
+    }
+
+    /// Works until something has happened, or until `until`. May be dropped and called again at any time: nothing is lost.
+    pub async fn event_before(&mut self, until: Instant) -> Option<Event> {
+        loop {
+            self.send_all().await;
+            if let Some(event) = self.engine.poll_event() {
+                return Some(event);
+            }
+            let now = Instant::now();
+            if now >= until {
+                return None;
+            }
+            let due = self.engine.poll_timeout().map_or(Duration::MAX, |tick| tick.since(self.now()));
+            tokio::select! {
+                received = self.socket.recv_from(&mut self.buffer) => {
+                    let now = self.now();
+                    // An error here is an ICMP message about some datagram; that request runs into its time-out.
+                    if let Ok((length, from)) = received {
+                        self.engine.handle_datagram(now, from, self.buffer.get(..length).unwrap_or_default());
+                    }
+                }
+                () = sleep(due.min(until - now)) => {
+                    let now = self.now();
+                    self.engine.handle_timeout(now);
+                }
+            }
+        }
+    }
+
+    async fn send_all(&mut self) {
+        loop {
+            if self.unsent.is_none() {
+                let now = self.now();
+                self.unsent = self.engine.poll_transmit(now);
+            }
+            let Some(transmit) = &self.unsent else { return };
+            // A datagram that cannot be sent (no route, for one) is as good as lost: the engine repeats it, then gives up.
+            if let Err(error) = self.socket.send_to(&transmit.bytes, transmit.to).await {
+                log::debug!(address:% = transmit.to, error:% = error; "datagram not sent");
+            }
+            self.unsent = None;
+        }
+    }
+}

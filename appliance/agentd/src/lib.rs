@@ -1,0 +1,17 @@
+//! The collector daemon and its commands, as a library so that every part can be tested.
+//!
+//! Runs without privilege. It changes no network setting and touches no USB device; other daemons do that.
+
+pub mod cli;
+pub mod collector;
+pub mod driver;
+pub mod json;
+pub mod logging;
+pub mod one_shot;
+pub mod print;
+pub mod provision;
+pub mod ranges;
+pub mod settings;
+pub mod store;
+pub mod uplink;
+pub mod web;

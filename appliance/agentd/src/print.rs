@@ -1,0 +1,142 @@
+//! One device for people at a terminal.
+
+use std::fmt::Write;
+
+use wire::device::{Level, Snapshot, TrayKind, total};
+
+use crate::json::Circumstances;
+
+/// Cells of a bar.
+const BAR: u8 = 20;
+
+/// One line: for lists.
+pub fn summary(address: &str, snapshot: &Snapshot) -> String {
+    let identity = &snapshot.identity;
+    let maker_and_model = [&identity.manufacturer, &identity.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+    let total = total(&snapshot.counters).map_or("–".to_owned(), |counter| counter.value.to_string());
+    let levels: Vec<String> = snapshot
+        .supplies
+        .iter()
+        .filter_map(|supply| Some(format!("{} {} %", supply.color.as_ref()?.keyword(), supply.percent_left()?)))
+        .collect();
+    format!(
+        "{address:<21} {:<8} {:<34} {:<16} {total:>9}  {}",
+        snapshot.status.condition().keyword(),
+        maker_and_model,
+        identity.serial.as_deref().unwrap_or("–"),
+        levels.join(", "),
+    )
+}
+
+/// The whole device.
+pub fn device(circumstances: &Circumstances, snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    let identity = &snapshot.identity;
+    let name = [&identity.manufacturer, &identity.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+    section(&mut text, if name.is_empty() { &circumstances.address } else { &name });
+    for (label, value) in [
+        ("Address", Some(&circumstances.address)),
+        ("Serial number", identity.serial.as_ref()),
+        ("Firmware", identity.firmware.as_ref()),
+        ("Host name", identity.host_name.as_ref()),
+        ("MAC", identity.mac.as_ref()),
+        ("Location", identity.location.as_ref()),
+        ("Contact", identity.contact.as_ref()),
+        ("Description", identity.description.as_ref()),
+    ] {
+        if let Some(value) = value {
+            field(&mut text, label, value);
+        }
+    }
+    let status = &snapshot.status;
+    section(&mut text, "Status");
+    field(&mut text, "Condition", status.condition().keyword());
+    for (label, value) in
+        [("Printer", status.printer.as_ref().map(|state| state.keyword())), ("Device", status.device.as_ref().map(|state| state.keyword()))]
+    {
+        if let Some(value) = value {
+            field(&mut text, label, value);
+        }
+    }
+    if !status.errors.is_empty() {
+        let errors: Vec<&str> = status.errors.iter().map(|error| error.keyword()).collect();
+        field(&mut text, "Errors", &errors.join(", "));
+    }
+    for line in &status.console {
+        field(&mut text, "Console", line);
+    }
+    for alert in &status.alerts {
+        field(&mut text, alert.severity.keyword(), &alert.description);
+    }
+    if !snapshot.supplies.is_empty() {
+        section(&mut text, "Supplies");
+        for supply in &snapshot.supplies {
+            let label = supply.color.as_ref().map_or_else(|| supply.kind.keyword(), |color| color.keyword());
+            let percent = supply.percent_left();
+            let _ = writeln!(text, "  {label:<16} {} {}", bar(percent, supply.level), supply.description);
+        }
+    }
+    if !snapshot.trays.is_empty() {
+        section(&mut text, "Trays");
+        for tray in &snapshot.trays {
+            let direction = match tray.kind {
+                TrayKind::Input(_) => "in",
+                TrayKind::Output(_) => "out",
+            };
+            let amount = match (tray.level.amount(), tray.capacity) {
+                (Some(amount), Some(capacity)) => format!("{amount} of {capacity} {}", tray.unit.keyword()),
+                (Some(amount), None) => format!("{amount} {}", tray.unit.keyword()),
+                (None, _) => tray.level.keyword().to_owned(),
+            };
+            let media = tray.media.as_deref().map(|media| format!(", {media}")).unwrap_or_default();
+            let _ = writeln!(text, "  {direction:<3} {:<24} {amount}{media}", tray.name);
+        }
+    }
+    if !snapshot.counters.is_empty() {
+        section(&mut text, "Counters");
+        for counter in &snapshot.counters {
+            let _ = writeln!(text, "  {:<34} {:>10} {:<12} {}", counter.name(), counter.value, counter.unit.keyword(), counter.source);
+        }
+    }
+    for remark in &circumstances.remarks {
+        let _ = writeln!(text, "\nNote: {remark}");
+    }
+    let cost = &circumstances.cost;
+    let _ = writeln!(
+        text,
+        "\nRead with SNMP {} in {} ms: {} packets out, {} back, {} bytes of IP.",
+        circumstances.snmp,
+        circumstances.took.as_millis(),
+        cost.sent,
+        cost.received,
+        cost.octets
+    );
+    text
+}
+
+fn section(text: &mut String, title: &str) {
+    let gap = if text.is_empty() { "" } else { "\n" };
+    let _ = writeln!(text, "{gap}{title}");
+}
+
+fn field(text: &mut String, label: &str, value: &str) {
+    let _ = writeln!(text, "  {label:<16} {value}");
+}
+
+fn bar(percent: Option<u8>, level: Level) -> String {
+    let Some(percent) = percent else {
+        return format!("[{:^width$}]     ", words(level), width = usize::from(BAR));
+    };
+    let filled = usize::from(percent) * usize::from(BAR) / 100;
+    format!("[{}{}] {percent:>3} %", "#".repeat(filled), ".".repeat(usize::from(BAR) - filled))
+}
+
+fn words(level: Level) -> &'static str {
+    match level {
+        Level::Measured(_) => "no capacity",
+        Level::Empty => "empty",
+        Level::SomeLeft => "some left",
+        Level::Unknown => "unknown",
+        Level::NoLimit => "no limit",
+    }
+}

@@ -1,0 +1,264 @@
+//! Messages over HTTPS: one POST, one answer, every way to fail named by the hop where it happened.
+
+use std::error::Error as _;
+use std::io::Read;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{StatusCode, Url};
+use thiserror::Error;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use wire::message::{Fault, Response};
+use wire::sign::HEADER;
+use wire::xml::decode_response;
+
+use super::tls;
+use crate::settings::ManagerAddress;
+
+/// Where messages go, below the manager's address.
+const PATH: &str = "/agent/messages";
+/// Longest answer that is read.
+const MAX_ANSWER: usize = 64 << 10;
+/// Longest document that the outbox may hold, unpacked.
+const MAX_DOCUMENT: u64 = 64 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const WHOLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest pause that a manager may ask for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// Why a message was not delivered.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum DeliveryError {
+    /// Before anything was sent.
+    #[error("the connection cannot be set up: {0}")]
+    Setup(String),
+    /// Name, route or port.
+    #[error("the manager cannot be reached: {0}")]
+    Connect(String),
+    /// The handshake.
+    #[error("the manager's certificate is not trusted or TLS fails: {0}")]
+    Tls(String),
+    /// Too slow.
+    #[error("the manager did not answer within {} seconds", WHOLE_TIMEOUT.as_secs())]
+    Timeout,
+    /// The connection broke.
+    #[error("the connection to the manager broke: {0}")]
+    Broken(String),
+    /// Someone sends us elsewhere; a manager does not.
+    #[error("the address redirects to {0}: if that is the manager, set its address")]
+    Redirect(String),
+    /// Some other server, or a proxy's page.
+    #[error("the address answers, but not as a Druckwart manager: {0}")]
+    NotAManager(String),
+    /// An HTTP status without a fault of ours.
+    #[error("the server answered {status}; trying again later")]
+    Status {
+        /// Which.
+        status: StatusCode,
+        /// When to come back.
+        retry_after: Option<Duration>,
+    },
+    /// The manager says no.
+    #[error("the manager refused: {}", .0.message)]
+    Refused(Fault),
+    /// The manager says later.
+    #[error("the manager is busy: {message}")]
+    Busy {
+        /// In its words.
+        message: String,
+        /// When to come back.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl DeliveryError {
+    /// The pause that the manager asked for.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } | Self::Busy { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// A client for one manager.
+pub struct Client {
+    http: reqwest::Client,
+    url: Url,
+}
+
+impl Client {
+    /// A client that trusts whom the enrolment code says.
+    pub fn new(manager: &ManagerAddress) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client_config(manager.code.server_key)?)
+            .https_only(true)
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(WHOLE_TIMEOUT)
+            .user_agent(super::software())
+            .build()
+            .context("the HTTP client cannot be set up")?;
+        Ok(Self { http, url: manager.url.join(PATH).context("the manager's address takes no path")? })
+    }
+
+    /// Sends a signed document and takes the manager's answer.
+    pub async fn post(&self, signature: &str, body: Vec<u8>, gzip: bool) -> Result<Response, DeliveryError> {
+        let mut request =
+            self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/xml").header(HEADER, signature).body(body);
+        if gzip {
+            request = request.header(CONTENT_ENCODING, "gzip");
+        }
+        let mut answer = request.send().await.map_err(|error| explained(&error))?;
+        let status = answer.status();
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let retry_after = header(RETRY_AFTER)
+            .and_then(|seconds| seconds.trim().parse().ok())
+            .map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
+        if status.is_redirection() {
+            return Err(DeliveryError::Redirect(header(LOCATION).unwrap_or_else(|| "an unnamed place".to_owned())));
+        }
+        let kind = header(CONTENT_TYPE).unwrap_or_default();
+        if !kind.starts_with("application/xml") {
+            return Err(if status.is_server_error() {
+                DeliveryError::Status { status, retry_after }
+            } else {
+                DeliveryError::NotAManager(format!("status {status}, {}", if kind.is_empty() { "no type" } else { &kind }))
+            });
+        }
+        let mut document = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(|error| explained(&error))? {
+            document.extend_from_slice(&part);
+            if document.len() > MAX_ANSWER {
+                return Err(DeliveryError::NotAManager(format!("an answer of more than {MAX_ANSWER} bytes")));
+            }
+        }
+        match decode_response(&document) {
+            Ok(Response::Fault(fault)) if status == StatusCode::SERVICE_UNAVAILABLE => {
+                Err(DeliveryError::Busy { message: fault.message, retry_after })
+            }
+            Ok(Response::Fault(fault)) => Err(DeliveryError::Refused(fault)),
+            Ok(response) => Ok(response),
+            Err(error) => Err(DeliveryError::NotAManager(error.to_string())),
+        }
+    }
+}
+
+fn explained(error: &reqwest::Error) -> DeliveryError {
+    let mut reason = error.to_string();
+    let mut tls = false;
+    let mut source = error.source();
+    while let Some(inner) = source {
+        // hyper wraps rustls' errors in those of I/O, so the chain is followed to its end.
+        let io = inner.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+        tls |= inner.is::<rustls::Error>() || io.is_some_and(|io| io.is::<rustls::Error>());
+        reason = inner.to_string();
+        source = inner.source();
+    }
+    if error.is_timeout() && !error.is_connect() {
+        DeliveryError::Timeout
+    } else if tls {
+        DeliveryError::Tls(reason)
+    } else if error.is_connect() {
+        DeliveryError::Connect(reason)
+    } else {
+        DeliveryError::Broken(reason)
+    }
+}
+
+/// Unpacks a document of the outbox.
+pub fn gunzip(packed: &[u8]) -> Result<Vec<u8>> {
+    let mut document = Vec::new();
+    let mut unpacked = flate2::read::GzDecoder::new(packed).take(MAX_DOCUMENT + 1);
+    unpacked.read_to_end(&mut document)?;
+    if document.len() as u64 > MAX_DOCUMENT {
+        bail!("longer than {MAX_DOCUMENT} bytes");
+    }
+    Ok(document)
+}
+
+/// A hop on the way to the manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hop {
+    /// The name becomes an address.
+    Dns,
+    /// The port opens.
+    Tcp,
+    /// The handshake, with the key expected.
+    Tls,
+    /// A manager answers.
+    Manager,
+}
+
+impl Hop {
+    /// The word shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dns => "DNS",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Manager => "Manager",
+        }
+    }
+}
+
+/// What became of a hop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HopReport {
+    /// Which.
+    pub hop: Hop,
+    /// What was found, or why it fails.
+    pub outcome: Result<String, String>,
+}
+
+pub(super) async fn test(manager: &ManagerAddress) -> Vec<HopReport> {
+    let mut hops = Vec::new();
+    let mut note = |hop, outcome: Result<String, String>| {
+        let passed = outcome.is_ok();
+        hops.push(HopReport { hop, outcome });
+        passed
+    };
+    let host = manager.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = manager.url.port_or_known_default().unwrap_or(443);
+    let found = match timeout(CONNECT_TIMEOUT, lookup_host((host.as_str(), port))).await {
+        Ok(Ok(addresses)) => Ok(addresses.collect::<Vec<_>>()),
+        Ok(Err(error)) => Err(format!("{host} does not resolve: {error}")),
+        Err(_) => Err(format!("no name server answers for {host}")),
+    };
+    let list = |addresses: &Vec<std::net::SocketAddr>| {
+        addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let addresses = found.clone().unwrap_or_default();
+    if !note(Hop::Dns, found.map(|addresses| list(&addresses))) {
+        return hops;
+    }
+    let opened = match timeout(CONNECT_TIMEOUT, TcpStream::connect(&*addresses)).await {
+        Ok(Ok(_)) => Ok(format!("port {port} is open")),
+        Ok(Err(error)) => Err(format!("port {port}: {error}")),
+        Err(_) => Err(format!("port {port} does not answer: a firewall may drop it")),
+    };
+    if !note(Hop::Tcp, opened) {
+        return hops;
+    }
+    // An unsigned, empty message: a manager refuses it in its own words, and nothing else does.
+    let answer = match Client::new(manager) {
+        Ok(client) => client.post("", Vec::new(), false).await,
+        Err(error) => Err(DeliveryError::Setup(format!("{error:#}"))),
+    };
+    let (tls, manager) = match answer {
+        Err(error @ (DeliveryError::Tls(_) | DeliveryError::Setup(_) | DeliveryError::Connect(_))) => {
+            (Err(error.to_string()), None)
+        }
+        Ok(_) | Err(DeliveryError::Refused(_)) => (Ok("the key is the expected one".to_owned()), Some(Ok("answers".to_owned()))),
+        Err(error) => (Ok("the key is the expected one".to_owned()), Some(Err(error.to_string()))),
+    };
+    note(Hop::Tls, tls);
+    if let Some(manager) = manager {
+        note(Hop::Manager, manager);
+    }
+    hops
+}

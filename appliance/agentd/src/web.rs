@@ -1,0 +1,105 @@
+//! The pages. `router` is the table of all of them; each has a file of its own.
+
+mod devices;
+mod discovery;
+mod manager;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use jiff::tz::TimeZone;
+use webkit::page::Problem;
+use webkit::site::{NavItem, Site, SiteSettings, User, Users};
+use webkit::text::Lang;
+use wire::message::AgentId;
+
+pub use webkit::login::ADMINISTRATOR;
+
+use crate::store::{Store, StoreError};
+use crate::{collector, uplink};
+
+/// What the pages show and order.
+#[derive(Clone)]
+pub struct Parts {
+    /// The database.
+    pub store: Arc<Store>,
+    /// The collector.
+    pub collector: collector::Handle,
+    /// The way to the manager.
+    pub uplink: uplink::Handle,
+    /// Who this agent is.
+    pub agent: AgentId,
+}
+
+impl Parts {
+    /// Asks the store, off the threads that serve pages.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let store = self.store.clone();
+        let answer = tokio::task::spawn_blocking(move || question(&store)).await.context("the store's thread ended")?;
+        Ok(answer.context("the store does not answer")?)
+    }
+}
+
+/// All pages, behind the log-in.
+pub fn router(parts: Parts) -> Router {
+    let users: Arc<dyn Users> = Arc::new(StoredUsers(parts.store.clone()));
+    let settings = SiteSettings {
+        product: "Druckwart Agent",
+        name: "agent",
+        version: env!("CARGO_PKG_VERSION"),
+        nav,
+        zone: TimeZone::system(),
+    };
+    let pages = Router::new()
+        .route("/", get(devices::list))
+        .route("/devices.csv", get(devices::csv))
+        .route("/device/{id}", get(devices::show))
+        .route("/device/{id}/poll", post(devices::poll))
+        .route("/device/{id}/remove", post(devices::remove))
+        .route("/discovery", get(discovery::show))
+        .route("/discovery/range", post(discovery::add_range))
+        .route("/discovery/range/{id}/remove", post(discovery::remove_range))
+        .route("/discovery/search", post(discovery::search))
+        .route("/discovery/stop", post(discovery::stop))
+        .route("/discovery/rhythm", post(discovery::set_rhythm))
+        .route("/manager", get(manager::show).post(manager::set))
+        .route("/manager/test", post(manager::test))
+        .route("/manager/send", post(manager::send))
+        .route("/manager/sent", get(manager::sent))
+        .layer(Extension(parts));
+    Site::new(settings, users).router(pages)
+}
+
+fn nav(lang: Lang) -> Vec<NavItem> {
+    vec![
+        NavItem { href: "/", label: lang.pick("Devices", "Geräte") },
+        NavItem { href: "/discovery", label: lang.pick("Discovery", "Suche") },
+        NavItem { href: "/manager", label: "Manager" },
+    ]
+}
+
+struct StoredUsers(Arc<Store>);
+
+impl Users for StoredUsers {
+    fn is_empty(&self) -> anyhow::Result<bool> {
+        Ok(self.0.has_no_users()?)
+    }
+
+    fn find(&self, name: &str) -> anyhow::Result<Option<User>> {
+        let hash = self.0.password_hash(name)?;
+        Ok(hash.map(|password_hash| User { name: name.to_owned(), password_hash }))
+    }
+
+    fn create_first(&self, user: &User) -> anyhow::Result<bool> {
+        Ok(self.0.create_first_user(&user.name, &user.password_hash)?)
+    }
+
+    fn set_password(&self, user: &User) -> anyhow::Result<()> {
+        Ok(self.0.set_password(&user.name, &user.password_hash)?)
+    }
+}

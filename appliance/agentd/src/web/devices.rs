@@ -1,0 +1,338 @@
+//! The list of devices, and one device.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Path, Query};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use webkit::device_view::{DeviceHead, DevicePanels, StatusPill, SupplyStrip, device_name};
+use webkit::form::CheckedForm;
+use webkit::moment::{Ago, date};
+use webkit::page::Problem;
+use webkit::site::Visit;
+use webkit::text::{fill, number};
+use webkit::texts;
+use wire::device::Condition;
+
+use super::Parts;
+use crate::collector::Command;
+use crate::store::DeviceLine;
+
+/// Rows on one page of the list.
+const PAGE: usize = 100;
+/// Days of the meter that are shown.
+const DAYS: usize = 31;
+
+texts! {
+    /// Words of the pages.
+    Texts {
+        devices: "Devices", "Geräte";
+        all: "All devices", "Alle Geräte";
+        critical: "Need someone", "Brauchen jemanden";
+        warning: "Warnings", "Warnungen";
+        good: "Good", "In Ordnung";
+        silent: "Silent", "Antworten nicht";
+        search: "Search", "Suchen";
+        search_hint: "Model, serial number, address, location", "Modell, Seriennummer, Adresse, Standort";
+        device: "Device", "Gerät";
+        state: "State", "Zustand";
+        supplies: "Supplies", "Verbrauchsmaterial";
+        total: "Total", "Gesamtzähler";
+        address: "Address", "Adresse";
+        read: "Read", "Gelesen";
+        none_match: "No device matches.", "Kein Gerät passt dazu.";
+        show_all: "Show all", "Alle zeigen";
+        empty: "No devices yet", "Noch keine Geräte";
+        empty_text: "Tell the agent where to search; what it finds appears here within a minute.",
+            "Sagen Sie dem Agenten, wo er suchen soll; was er findet, erscheint hier binnen einer Minute.";
+        empty_searching: "The search is running. What it finds appears here by itself.",
+            "Die Suche läuft. Was sie findet, erscheint hier von selbst.";
+        to_discovery: "Set up the search", "Suche einrichten";
+        older: "Next", "Weiter";
+        newer: "Back", "Zurück";
+        poll_now: "Read now", "Jetzt lesen";
+        poll_ordered: "The device is being read; the page shows the answer in a moment.",
+            "Das Gerät wird gelesen; die Seite zeigt die Antwort gleich.";
+        busy: "Too much is waiting already. Try again in a moment.", "Es wartet schon zu viel. Bitte gleich noch einmal versuchen.";
+        remove: "Remove", "Entfernen";
+        remove_text: "Forgets the device and its history here, and tells the manager. If it still answers, the next search finds it again.",
+            "Vergisst das Gerät und seinen Verlauf hier und sagt es dem Manager. Antwortet es noch, findet die nächste Suche es wieder.";
+        removed: "{} is removed.", "{} ist entfernt.";
+        failure: "The last attempt to read it failed: {}", "Der letzte Leseversuch schlug fehl: {}";
+        meter: "Meter by day", "Zähler nach Tag";
+        day: "Day", "Tag";
+        difference: "Difference", "Differenz";
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct ListQuery {
+    q: String,
+    state: String,
+    page: usize,
+}
+
+#[derive(Template)]
+#[template(path = "devices.html")]
+struct ListPage {
+    t: &'static Texts,
+    tiles: Vec<Tile>,
+    q: String,
+    state: String,
+    rows: Vec<Row>,
+    is_empty: bool,
+    is_searching: bool,
+    newer: Option<usize>,
+    older: Option<usize>,
+}
+
+struct Tile {
+    state: &'static str,
+    label: &'static str,
+    count: usize,
+    is_current: bool,
+}
+
+struct Row {
+    id: String,
+    name: String,
+    second: String,
+    pill: StatusPill,
+    strip: SupplyStrip,
+    total: String,
+    address: String,
+    read: Ago,
+}
+
+pub(super) async fn list(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let lang = visit.lang();
+    let t = Texts::of(lang);
+    let lines = parts.ask(|store| store.devices()).await?;
+    let count = |state: &str| lines.iter().filter(|line| state_of(line) == state).count();
+    let tile = |state, label, count| Tile { state, label, count, is_current: query.state == state };
+    let tiles = vec![
+        tile("", t.all, lines.len()),
+        tile("critical", t.critical, count("critical")),
+        tile("warning", t.warning, count("warning")),
+        tile("good", t.good, count("good")),
+        tile("silent", t.silent, count("silent")),
+    ];
+    let is_empty = lines.is_empty();
+    let wanted = query.q.to_lowercase();
+    let fits = |line: &DeviceLine| {
+        let texts = [&line.manufacturer, &line.model, &line.serial, &line.address, &line.location];
+        (query.state.is_empty() || state_of(line) == query.state)
+            && wanted.split_whitespace().all(|word| texts.iter().any(|text| text.to_lowercase().contains(word)))
+    };
+    let fitting: Vec<DeviceLine> = lines.into_iter().filter(fits).collect();
+    let skipped = query.page.saturating_mul(PAGE);
+    let older = (fitting.len() > skipped.saturating_add(PAGE)).then(|| query.page + 1);
+    let shown: Vec<DeviceLine> = fitting.into_iter().skip(skipped).take(PAGE).collect();
+    let ids: Vec<String> = shown.iter().map(|line| line.id.clone()).collect();
+    let records = parts.ask(move |store| ids.iter().map(|id| store.record(id)).collect::<Result<Vec<_>, _>>()).await?;
+    let rows = shown.into_iter().zip(records).map(|(line, record)| Row {
+        name: record.as_ref().map_or_else(|| line.model.clone(), |record| device_name(lang, record)),
+        second: [line.serial.as_str(), &line.location].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(" · "),
+        pill: StatusPill::of(lang, condition_of(&line.condition), line.silent_since.is_some()),
+        strip: SupplyStrip::of(lang, record.and_then(|record| record.supplies).as_deref().unwrap_or_default()),
+        total: line.total.map(|total| number(lang, total)).unwrap_or_default(),
+        address: shown_address(&line.address),
+        read: visit.viewer.ago(line.read_at),
+        id: line.id,
+    });
+    let page = ListPage {
+        t,
+        tiles,
+        rows: rows.collect(),
+        is_empty,
+        is_searching: parts.collector.activity().search.is_some(),
+        newer: query.page.checked_sub(1),
+        older,
+        q: query.q,
+        state: query.state,
+    };
+    Ok(visit.live_page(t.devices, 5, &page))
+}
+
+/// The tile that a device belongs to.
+fn state_of(line: &DeviceLine) -> &str {
+    if line.silent_since.is_some() { "silent" } else { &line.condition }
+}
+
+fn condition_of(keyword: &str) -> Condition {
+    [Condition::Good, Condition::Warning, Condition::Critical]
+        .into_iter()
+        .find(|condition| condition.keyword() == keyword)
+        .unwrap_or(Condition::Unknown)
+}
+
+/// The address, without the port that every device has.
+fn shown_address(address: &str) -> String {
+    address.strip_suffix(":161").unwrap_or(address).to_owned()
+}
+
+/// All devices as CSV: the columns are documented in `docs/agent-csv.md`.
+pub(super) async fn csv(_visit: Visit, Extension(parts): Extension<Parts>) -> Result<Response, Problem> {
+    let lines = parts.ask(|store| store.devices()).await?;
+    let text = csv_text(&lines).map_err(|error| Problem::internal(error.into()))?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"devices.csv\""),
+    ];
+    Ok((headers, text).into_response())
+}
+
+fn csv_text(lines: &[DeviceLine]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "id", "manufacturer", "model", "serial", "address", "location", "condition", "total", "lowest_supply_percent", "read_at",
+        "silent_since",
+    ])?;
+    for line in lines {
+        let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
+        writer.write_record([
+            unformula(&line.id),
+            unformula(&line.manufacturer),
+            unformula(&line.model),
+            unformula(&line.serial),
+            line.address.clone(),
+            unformula(&line.location),
+            line.condition.clone(),
+            number(line.total),
+            number(line.lowest_pct.map(u64::from)),
+            format!("{:.0}", line.read_at),
+            line.silent_since.map(|since| format!("{since:.0}")).unwrap_or_default(),
+        ])?;
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
+}
+
+/// A device's own text, so marked that no spreadsheet takes it for a formula.
+fn unformula(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+}
+
+#[derive(Template)]
+#[template(path = "device.html")]
+struct DevicePage {
+    t: &'static Texts,
+    csrf: String,
+    id: String,
+    head: DeviceHead,
+    panels: DevicePanels,
+    failure: Option<String>,
+    meters: Vec<(String, String, String)>,
+}
+
+pub(super) async fn show(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let lang = visit.lang();
+    let t = Texts::of(lang);
+    let wanted = id.clone();
+    let found = parts
+        .ask(move |store| {
+            let Some(line) = store.device(&wanted)? else { return Ok(None) };
+            let Some(record) = store.record(&wanted)? else { return Ok(None) };
+            let total = wire::device::total(record.counters.as_deref().unwrap_or_default()).map(|total| total.name());
+            let meters = total.map(|name| store.meters(&wanted, &name)).transpose()?.unwrap_or_default();
+            Ok(Some((line, record, meters)))
+        })
+        .await?;
+    let Some((line, record, meters)) = found else { return Err(Problem::not_found()) };
+    let page = DevicePage {
+        t,
+        csrf: visit.csrf().to_owned(),
+        id,
+        head: DeviceHead::of(&record, &visit.viewer),
+        panels: DevicePanels::of(&record, &visit.viewer).map_err(|error| Problem::internal(error.into()))?,
+        failure: line.failure.map(|failure| fill(t.failure, &[&failure])),
+        meters: meter_rows(&visit, &meters),
+    };
+    Ok(visit.live_page(&device_name(lang, &record), 5, &page))
+}
+
+/// Day, value, and the step from the day before; a step back is shown as such and never as a number of pages.
+fn meter_rows(visit: &Visit, meters: &[(i64, u64)]) -> Vec<(String, String, String)> {
+    let lang = visit.lang();
+    let before = std::iter::once(None).chain(meters.iter().map(|(_, value)| Some(*value)));
+    let rows = meters.iter().zip(before).map(|((day, value), before)| {
+        let at = Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or(Timestamp::UNIX_EPOCH);
+        let step = before.map(|before| match value.checked_sub(before) {
+            Some(step) => format!("+{}", number(lang, step)),
+            None => "↓".to_owned(),
+        });
+        (date(lang, &TimeZone::UTC, at), number(lang, *value), step.unwrap_or_default())
+    });
+    let rows: Vec<_> = rows.collect();
+    rows.into_iter().rev().take(DAYS).collect()
+}
+
+#[derive(Deserialize)]
+pub(super) struct NoFields {}
+
+pub(super) async fn poll(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    Path(id): Path<String>,
+    CheckedForm(NoFields {}): CheckedForm<NoFields>,
+) -> Result<Response, Problem> {
+    let t = Texts::of(visit.lang());
+    let wanted = id.clone();
+    let Some(line) = parts.ask(move |store| store.device(&wanted)).await? else { return Err(Problem::not_found()) };
+    let notice = if parts.collector.order(Command::Poll(line.address)) { t.poll_ordered } else { t.busy };
+    Ok(visit.go_to_with_notice(&path_of(&id), notice))
+}
+
+pub(super) async fn remove(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    Path(id): Path<String>,
+    CheckedForm(NoFields {}): CheckedForm<NoFields>,
+) -> Result<Response, Problem> {
+    let t = Texts::of(visit.lang());
+    let wanted = id.clone();
+    let Some(line) = parts.ask(move |store| store.device(&wanted)).await? else { return Err(Problem::not_found()) };
+    if !parts.collector.order(Command::Forget(line.address)) {
+        return Ok(visit.go_to_with_notice(&path_of(&id), t.busy));
+    }
+    parts.ask(move |store| store.remove_device(&id)).await?;
+    parts.uplink.wake();
+    let name = if line.model.is_empty() { line.id } else { line.model };
+    Ok(visit.go_to_with_notice("/", fill(t.removed, &[&name])))
+}
+
+/// The path of a device's page: the id may hold any printable character.
+fn path_of(id: &str) -> String {
+    let encoded: String = id
+        .bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    format!("/device/{encoded}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_cannot_smuggle_a_formula_into_a_spreadsheet() {
+        assert_eq!(unformula("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(unformula("ECOSYS"), "ECOSYS");
+    }
+
+    #[test]
+    fn paths_bear_every_id() {
+        assert_eq!(path_of("1347:AB/1?x"), "/device/1347%3AAB%2F1%3Fx");
+    }
+}

@@ -1,0 +1,232 @@
+//! The manager: where it is, how the connection stands, what is sent.
+
+use askama::Template;
+use axum::Extension;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use webkit::device_view::StatusPill;
+use webkit::form::CheckedForm;
+use webkit::moment::Ago;
+use webkit::page::Problem;
+use webkit::site::Visit;
+use webkit::text::{fill, number};
+use webkit::texts;
+
+use super::Parts;
+use super::devices::NoFields;
+use crate::settings::{ManagerAddress, SettingError};
+use crate::store::{Enrolment, Unreported};
+use crate::uplink::{self, HopReport};
+
+texts! {
+    /// Words of the page.
+    Texts {
+        title: "Manager", "Manager";
+        none: "No manager is set. The agent collects and shows what it finds here, and sends nothing.",
+            "Es ist kein Manager eingetragen. Der Agent sammelt und zeigt hier, was er findet, und sendet nichts.";
+        state: "Connection", "Verbindung";
+        connected: "Connected", "Verbunden";
+        waiting: "Not yet registered", "Noch nicht angemeldet";
+        failing: "Not reached", "Nicht erreicht";
+        address: "Address", "Adresse";
+        site: "Customer / site", "Kunde / Standort";
+        agent: "This agent", "Dieser Agent";
+        last_success: "Last accepted", "Zuletzt angenommen";
+        never: "nothing yet", "noch nichts";
+        last_failure: "Last failure", "Letzter Fehler";
+        outbox: "Reports waiting", "Wartende Berichte";
+        next: "Next attempt", "Nächster Versuch";
+        pinned: "The manager's key is named in the enrolment code", "Der Schlüssel des Managers steht im Anmeldecode";
+        authorities: "This machine's certificate authorities", "Die Zertifizierungsstellen dieses Rechners";
+        trust: "Trusted by", "Vertraut wird";
+        test: "Test", "Prüfen";
+        send_now: "Send now", "Jetzt senden";
+        sent_now: "The agent tries at once; the page shows what comes of it.",
+            "Der Agent versucht es sofort; die Seite zeigt, was dabei herauskommt.";
+        tested: "Test of the connection", "Prüfung der Verbindung";
+        change: "Set the manager", "Manager eintragen";
+        change_text: "Both come from the manager: open the site there and make an enrolment token.",
+            "Beides kommt vom Manager: dort den Standort öffnen und einen Anmeldecode erzeugen.";
+        url: "Address of the manager", "Adresse des Managers";
+        code: "Enrolment code", "Anmeldecode";
+        save: "Save and register", "Speichern und anmelden";
+        saved: "Saved. The agent registers now.", "Gespeichert. Der Agent meldet sich jetzt an.";
+        another: "Setting another manager deletes the reports that still wait for this one; the new one gets everything anew.",
+            "Ein anderer Manager löscht die Berichte, die noch auf diesen warten; der neue bekommt alles von vorn.";
+        bad_url: "`{}` is no address of a manager. Write https://host:port.", "„{}“ ist keine Adresse eines Managers. Schreiben Sie https://host:port.";
+        bad_code: "This is no enrolment code. It starts with DW1- and has to be copied whole.",
+            "Das ist kein Anmeldecode. Er beginnt mit DW1- und muss ganz kopiert werden.";
+        what_is_sent: "What is sent", "Was gesendet wird";
+        what_is_sent_text: "The last report that the manager accepted, byte for byte. No job names, users or documents are in it: \
+            the agent does not read them.",
+            "Der letzte Bericht, den der Manager angenommen hat, Byte für Byte. Namen von Druckaufträgen, Benutzern und Dokumenten \
+            stehen nicht darin: der Agent liest sie nicht.";
+        nothing_sent: "Nothing has been sent yet.", "Es wurde noch nichts gesendet.";
+        show_report: "Show the last report", "Letzten Bericht zeigen";
+        bytes: "{} bytes", "{} Bytes";
+        cut: "The first {} bytes of {}.", "Die ersten {} Bytes von {}.";
+    }
+}
+
+/// Most of a report that the page shows.
+const SHOWN: usize = 200 << 10;
+
+#[derive(Template)]
+#[template(path = "manager.html")]
+struct Page {
+    t: &'static Texts,
+    csrf: String,
+    state: Option<State>,
+    agent: String,
+    hops: Vec<HopRow>,
+    form: ManagerForm,
+    problem: Option<String>,
+}
+
+struct State {
+    pill: StatusPill,
+    address: String,
+    site: String,
+    last_success: Option<Ago>,
+    failure: Option<(String, Ago)>,
+    next: Option<String>,
+    waiting: String,
+    trust: &'static str,
+}
+
+struct HopRow {
+    pill: StatusPill,
+    words: String,
+}
+
+/// The form, as typed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ManagerForm {
+    url: String,
+    code: String,
+}
+
+impl Page {
+    async fn of(visit: &Visit, parts: &Parts) -> Result<Self, Problem> {
+        let (enrolment, unreported) = parts.ask(|store| Ok((store.enrolment()?, store.unreported()?))).await?;
+        Ok(Self {
+            t: Texts::of(visit.lang()),
+            csrf: visit.csrf().to_owned(),
+            form: ManagerForm {
+                url: enrolment.as_ref().map(|enrolment| enrolment.manager.url.to_string()).unwrap_or_default(),
+                code: String::new(),
+            },
+            state: enrolment.map(|enrolment| State::of(visit, parts, enrolment, unreported)),
+            agent: parts.agent.to_string(),
+            hops: Vec::new(),
+            problem: None,
+        })
+    }
+}
+
+impl State {
+    fn of(visit: &Visit, parts: &Parts, enrolment: Enrolment, unreported: Unreported) -> Self {
+        let lang = visit.lang();
+        let t = Texts::of(lang);
+        let connection = parts.uplink.connection();
+        let pill = match (&connection.last_failure, enrolment.registered) {
+            (Some(_), _) => StatusPill::custom("critical", t.failing),
+            (None, false) => StatusPill::custom("unknown", t.waiting),
+            (None, true) => StatusPill::custom("good", t.connected),
+        };
+        Self {
+            pill,
+            address: enrolment.manager.url.to_string(),
+            site: enrolment.site.map(|(customer, site)| format!("{customer} / {site}")).unwrap_or_default(),
+            last_success: connection.last_success.map(|at| visit.viewer.ago_and_when(at)),
+            failure: connection.last_failure.map(|(at, words)| (words, visit.viewer.ago(at))),
+            next: connection.next_attempt.map(|at| visit.viewer.when(at)),
+            waiting: number(lang, unreported.waiting),
+            trust: if enrolment.manager.code.server_key.is_some() { t.pinned } else { t.authorities },
+        }
+    }
+}
+
+pub(super) async fn show(visit: Visit, Extension(parts): Extension<Parts>) -> Result<Response, Problem> {
+    let page = Page::of(&visit, &parts).await?;
+    Ok(visit.live_page(page.t.title, 3, &page))
+}
+
+pub(super) async fn set(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    CheckedForm(form): CheckedForm<ManagerForm>,
+) -> Result<Response, Problem> {
+    let t = Texts::of(visit.lang());
+    match ManagerAddress::parse(&form.url, &form.code) {
+        Ok(manager) => {
+            parts.ask(move |store| store.set_manager(&manager)).await?;
+            parts.uplink.wake();
+            Ok(visit.go_to_with_notice("/manager", t.saved))
+        }
+        Err(error) => {
+            let mut page = Page::of(&visit, &parts).await?;
+            page.problem = Some(match error {
+                SettingError::Url(url) => fill(t.bad_url, &[&url]),
+                SettingError::Code => t.bad_code.to_owned(),
+                other @ SettingError::Bounds { .. } => other.to_string(),
+            });
+            page.form = form;
+            Ok(visit.page_with_status(StatusCode::UNPROCESSABLE_ENTITY, t.title, &page))
+        }
+    }
+}
+
+pub(super) async fn test(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    CheckedForm(NoFields {}): CheckedForm<NoFields>,
+) -> Result<Response, Problem> {
+    let Some(enrolment) = parts.ask(|store| store.enrolment()).await? else { return Ok(visit.go_to("/manager")) };
+    let hops = uplink::test_connection(&enrolment.manager).await;
+    let mut page = Page::of(&visit, &parts).await?;
+    page.hops = hops
+        .into_iter()
+        .map(|HopReport { hop, outcome }| match outcome {
+            Ok(words) => HopRow { pill: StatusPill::custom("good", hop.name()), words },
+            Err(words) => HopRow { pill: StatusPill::custom("critical", hop.name()), words },
+        })
+        .collect();
+    Ok(visit.page(page.t.title, &page))
+}
+
+pub(super) async fn send(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    CheckedForm(NoFields {}): CheckedForm<NoFields>,
+) -> Response {
+    parts.uplink.wake();
+    visit.go_to_with_notice("/manager", Texts::of(visit.lang()).sent_now)
+}
+
+#[derive(Template)]
+#[template(path = "sent.html")]
+struct SentPage {
+    t: &'static Texts,
+    size: String,
+    document: Option<String>,
+}
+
+pub(super) async fn sent(visit: Visit, Extension(parts): Extension<Parts>) -> Result<Response, Problem> {
+    let lang = visit.lang();
+    let t = Texts::of(lang);
+    let document = parts.ask(|store| store.last_report()).await?;
+    let document = document.map(|packed| uplink::unpack(&packed)).transpose()?;
+    let length = |bytes: usize| number(lang, u64::try_from(bytes).unwrap_or(u64::MAX));
+    let size = match document.as_ref().map_or(0, Vec::len) {
+        size @ 0..=SHOWN => fill(t.bytes, &[&length(size)]),
+        size => fill(t.cut, &[&length(SHOWN), &length(size)]),
+    };
+    let document = document.map(|mut bytes| {
+        bytes.truncate(SHOWN);
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
+    Ok(visit.page(t.what_is_sent, &SentPage { t, size, document }))
+}
