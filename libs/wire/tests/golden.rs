@@ -9,8 +9,9 @@ mod common;
 
 use std::fs;
 
-use common::{Document, bare_device, examples, registration, xmllint};
+use common::{Document, bare_device, examples, key, registration, xmllint};
 use wire::message::{Fault, FaultCode, Request, Response};
+use wire::sign::SignatureLine;
 
 /// Documents that a schema of version 1.0 cannot refuse start with this; the decoder refuses them all the same.
 const BEYOND_THE_SCHEMA: &str = "beyond-the-schema-";
@@ -37,6 +38,15 @@ fn every_example_is_written_and_understood_and_validates() {
     for (file, complaint) in files.iter().zip(xmllint(&files)) {
         assert_eq!(complaint, None, "{file}");
     }
+}
+
+/// The line was made with OpenSSL, as `docs/wire.md` shows, from a seed of 32 octets of the value 7.
+#[test]
+fn the_signature_is_the_one_that_openssl_makes() {
+    let document = fs::read("golden/registration.xml").unwrap();
+    let line = fs::read_to_string("golden/registration.signature").unwrap();
+    assert_eq!(key().sign(&document), line.trim_end());
+    assert_eq!(SignatureLine::parse(line.trim_end()).unwrap().verify(&key().public_key(), &document), Ok(()));
 }
 
 #[test]

@@ -145,7 +145,8 @@ fn many_attributes_namespaces_or_long_names_are_refused() {
 
 #[test]
 fn a_document_that_breaks_off_anywhere_is_refused() {
-    for (name, example) in examples() {
+    // The same device stands in a report, too: at every octet of both would take twice the time and say no more.
+    for (name, example) in examples().into_iter().filter(|(name, _)| *name != "device") {
         let document = example.encode();
         let whole = document.trim_ascii_end().len();
         for end in 0..whole {

@@ -5,14 +5,18 @@
 //! with a message that names it, because whoever sends it means something by it that would be lost without a word. A form
 //! with other elements gets a namespace with another date.
 //!
+//! Both directions go through xml-rs: its writer takes 40 ms for 500 colour devices on a desktop, so that there was no
+//! reason for one of our own.
+//!
 //! **Writing never fails, and what is written can be read.** What XML or the schema cannot carry is made to fit: control
 //! characters become U+FFFD, texts are cut to [`limits::TEXT`] characters, lists to the lengths in [`limits`]. So one
 //! device, whatever it answers, always fits into one document. How many devices fit into one report is the sender's to
 //! see to: by [`SendReports::MAX_DEVICES`](crate::message::SendReports::MAX_DEVICES), and by the length of the encoded
 //! document against [`limits::DOCUMENT`].
 //!
-//! **Reading trusts nothing.** A document is measured before it is parsed, is UTF-8 and has no document type declaration;
-//! what is out of place is refused where it stands, so that nesting never gets deeper than the schema's five levels.
+//! **Reading trusts nothing.** The parser has no limit on nesting and costly ways with entities and namespaces, so these
+//! are kept away from it: a document is measured before it is parsed, is UTF-8 and has no document type declaration; what
+//! is out of place is refused where it stands, so that nesting never gets deeper than the schema's five levels.
 
 mod cursor;
 pub mod limits;

@@ -40,6 +40,7 @@ const REPORT_ID: ReportId = ReportId { epoch: 1_795_492_800_000, sequence: 17 };
 
 /// Anything that can be a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there are few of them")]
 pub enum Document {
     Request(Request),
     Response(Response),
