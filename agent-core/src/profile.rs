@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
-use wire::device::{Counter, Identity, Snapshot};
+use wire::device::{Counter, Identity, Snapshot, Supply};
 use wire::vocab::{Basis, ColorUse, Colorant, CounterUnit, MediaSize, Service, Sides};
 
 use crate::oid::Oid;
@@ -66,7 +66,11 @@ struct Match {
 struct Brand {
     manufacturer: String,
     /// Words of which one stands in the device's description or model.
+    #[serde(default)]
     words: Vec<String>,
+    /// What the order numbers of its supplies begin with, for brands that never name themselves.
+    #[serde(default)]
+    part_number_prefixes: Vec<String>,
 }
 
 /// Where identity comes from: for each field the sources in the order of trust.
@@ -316,16 +320,17 @@ impl Profiles {
 
     /// What the values of a reading mean.
     pub fn snapshot(&self, profile: &Profile, variables: &Variables) -> Snapshot {
+        let supplies = printer_mib::supplies(variables, &profile.supplies);
         Snapshot {
-            identity: self.identity(profile, variables),
+            identity: self.identity(profile, variables, &supplies),
             status: printer_mib::status(variables),
-            supplies: printer_mib::supplies(variables, &profile.supplies),
+            supplies,
             trays: printer_mib::trays(variables),
             counters: self.counters(profile, variables),
         }
     }
 
-    fn identity(&self, profile: &Profile, variables: &Variables) -> Identity {
+    fn identity(&self, profile: &Profile, variables: &Variables, supplies: &[Supply]) -> Identity {
         let system = System::of(variables);
         let first = |field: fn(&IdentityRules) -> &Vec<Source>| {
             self.lineage(profile).flat_map(|rules| field(&rules.identity)).find_map(|source| source.read(variables))
@@ -334,7 +339,7 @@ impl Profiles {
         let told = first(|rules| &rules.manufacturer);
         let texts: Vec<&str> = [&model, &system.description].into_iter().flatten().map(String::as_str).collect();
         let manufacturer = profile
-            .brand(&texts)
+            .brand(&texts, supplies)
             .or_else(|| profile.manufacturer.clone())
             .or(told)
             .or_else(|| self.enterprise(system.object_id.as_ref()));
@@ -428,13 +433,17 @@ impl Profile {
         identity.chain(counters)
     }
 
-    /// The brand of which a word stands in one of the texts.
-    fn brand(&self, texts: &[&str]) -> Option<String> {
+    /// The brand that is named in one of the texts, or by the supplies.
+    fn brand(&self, texts: &[&str], supplies: &[Supply]) -> Option<String> {
         let separates = |character: char| !character.is_alphanumeric() && character != '-';
         let words: Vec<&str> = texts.iter().flat_map(|text| text.split(separates)).collect();
-        let fits =
-            |brand: &&Brand| brand.words.iter().any(|word| words.iter().any(|other| other.eq_ignore_ascii_case(word)));
-        self.brands.iter().find(fits).map(|brand| brand.manufacturer.clone())
+        let named =
+            |brand: &Brand| brand.words.iter().any(|word| words.iter().any(|other| other.eq_ignore_ascii_case(word)));
+        let supplied = |brand: &Brand| {
+            let begins = |number: &String| brand.part_number_prefixes.iter().any(|prefix| number.starts_with(prefix));
+            supplies.iter().filter_map(|supply| supply.part_number.as_ref()).any(begins)
+        };
+        self.brands.iter().find(|brand| named(brand) || supplied(brand)).map(|brand| brand.manufacturer.clone())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Probes are stateless for the device and nearly so here: an entry for each probe under way, a bounded number of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -19,7 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const ATTEMPTS: u8 = 2;
 /// A caller that comes late may catch up on at most so much time at once, so that no burst floods a link.
 const CATCH_UP: Duration = Duration::from_millis(10);
-/// Most probes under way.
+/// How long an answer is still taken after its probe was given up: some controllers need seconds to wake.
+const LATE: Duration = Duration::from_secs(3);
+/// Most probes under way, given up ones whose answer would still be taken included.
 const MAX_PENDING: usize = 65_536;
 
 /// What to search and how.
@@ -57,11 +59,19 @@ pub struct Found {
     pub system: System,
 }
 
+/// One credential tried at one address.
 #[derive(Debug, Clone, Copy)]
 struct Probe {
     address: Ipv4Addr,
     credential: usize,
-    attempt: u8,
+    attempts: u8,
+}
+
+/// What to send next: a probe that is new, or one that is repeated under its id.
+#[derive(Debug, Clone, Copy)]
+enum Send {
+    First(Probe),
+    Again(i32),
 }
 
 /// A search under way.
@@ -72,10 +82,12 @@ pub struct Sweep {
     pending: BTreeMap<i32, Probe>,
     /// Ids in the order of their deadlines, which all lie equally far behind the sending.
     deadlines: VecDeque<(Tick, i32)>,
-    repeats: VecDeque<Probe>,
+    /// Ids that were given up, in the order in which late answers to them stop being taken.
+    late: VecDeque<(Tick, i32)>,
+    queue: VecDeque<Send>,
+    answered: BTreeSet<Ipv4Addr>,
     next_send: Tick,
     done: u64,
-    found: u64,
 }
 
 impl Sweep {
@@ -87,10 +99,11 @@ impl Sweep {
             plan,
             pending: BTreeMap::new(),
             deadlines: VecDeque::new(),
-            repeats: VecDeque::new(),
+            late: VecDeque::new(),
+            queue: VecDeque::new(),
+            answered: BTreeSet::new(),
             next_send: now,
             done: 0,
-            found: 0,
         }
     }
 
@@ -99,10 +112,21 @@ impl Sweep {
         if now < self.next_send || self.pending.len() >= MAX_PENDING {
             return None;
         }
-        let probe = self.repeats.pop_front().or_else(|| self.advance())?;
+        let (id, mut probe) = loop {
+            match self.queue.pop_front() {
+                Some(Send::Again(id)) => match self.pending.get(&id) {
+                    Some(probe) => break (id, *probe),
+                    // It has answered in the meantime.
+                    None => continue,
+                },
+                Some(Send::First(probe)) if self.answered.contains(&probe.address) => continue,
+                Some(Send::First(probe)) => break (id(), probe),
+                None => break (id(), self.advance()?),
+            }
+        };
         let credential = self.plan.credentials.get(probe.credential)?;
-        let id = id();
         let bytes = encode_request(credential, id, Operation::Get, &printer_mib::system_names());
+        probe.attempts += 1;
         self.pending.insert(id, probe);
         self.deadlines.push_back((now + PATIENCE, id));
         let gap = Duration::from_secs(1) / self.plan.rate.max(1);
@@ -113,34 +137,47 @@ impl Sweep {
 
     /// When the caller has to come back.
     pub fn poll_timeout(&self) -> Option<Tick> {
-        let send = (self.next.is_some() || !self.repeats.is_empty()).then_some(self.next_send);
-        let deadline = self.deadlines.front().map(|(deadline, _)| *deadline);
-        send.into_iter().chain(deadline).min()
+        let send = (self.next.is_some() || !self.queue.is_empty()).then_some(self.next_send);
+        let queues = [self.deadlines.front(), self.late.front()].into_iter().flatten().map(|(deadline, _)| *deadline);
+        queues.chain(send).min()
     }
 
-    /// Gives up probes whose time is over; they are repeated, tried with the next credential, or done.
+    /// Gives up probes whose time is over; they are repeated, followed by the next credential, or the address is done.
     pub fn handle_timeout(&mut self, now: Tick) {
+        while let Some((_, id)) = self.late.pop_front_if(|(until, _)| *until <= now) {
+            self.pending.remove(&id);
+        }
         while let Some((_, id)) = self.deadlines.pop_front_if(|(deadline, _)| *deadline <= now) {
-            let Some(probe) = self.pending.remove(&id) else { continue };
-            if probe.attempt < ATTEMPTS {
-                self.repeats.push_back(Probe { attempt: probe.attempt + 1, ..probe });
-            } else if probe.credential + 1 < self.plan.credentials.len() {
-                self.repeats.push_back(Probe { credential: probe.credential + 1, attempt: 1, ..probe });
-            } else {
+            let Some(probe) = self.pending.get(&id) else { continue };
+            if probe.attempts < ATTEMPTS {
+                self.queue.push_back(Send::Again(id));
+                continue;
+            }
+            self.late.push_back((now + LATE, id));
+            let credential = probe.credential + 1;
+            if credential < self.plan.credentials.len() {
+                self.queue.push_back(Send::First(Probe { address: probe.address, credential, attempts: 0 }));
+            } else if !self.answered.contains(&probe.address) {
                 self.done += 1;
             }
         }
     }
 
-    /// Takes a response that may belong to a probe; only an answer from the address that was asked counts.
+    /// Takes a response that may belong to a probe; only an answer from the address that was asked counts, and only one.
     pub fn handle_response(&mut self, from: SocketAddr, response: &Response) -> Option<Found> {
         let probe = *self.pending.get(&response.request_id)?;
         if SocketAddr::from((probe.address, self.plan.port)) != from {
             return None;
         }
         self.pending.remove(&response.request_id);
-        self.done += 1;
-        self.found += 1;
+        if !self.answered.insert(probe.address) {
+            return None;
+        }
+        let given_up = probe.attempts >= ATTEMPTS && probe.credential + 1 == self.plan.credentials.len();
+        let counted = given_up && self.late.iter().any(|(_, id)| *id == response.request_id);
+        if !counted {
+            self.done += 1;
+        }
         let variables: Variables = response.variables.iter().cloned().collect();
         let credential = self.plan.credentials.get(probe.credential)?.clone();
         Some(Found { address: from, credential, system: System::of(&variables) })
@@ -148,17 +185,18 @@ impl Sweep {
 
     /// Whether every address has answered or will not.
     pub fn is_finished(&self) -> bool {
-        self.next.is_none() && self.repeats.is_empty() && self.pending.is_empty()
+        self.next.is_none() && self.queue.is_empty() && self.pending.is_empty()
     }
 
     /// How far the search is.
     pub fn progress(&self) -> SearchProgress {
-        SearchProgress { total: self.plan.addresses.len(), done: self.done, found: self.found }
+        let found = u64::try_from(self.answered.len()).unwrap_or(u64::MAX);
+        SearchProgress { total: self.plan.addresses.len(), done: self.done, found }
     }
 
     fn advance(&mut self) -> Option<Probe> {
         let address = self.next?;
         self.next = u32::from(address).checked_add(1).and_then(|after| self.plan.addresses.at_or_after(after.into()));
-        Some(Probe { address, credential: 0, attempt: 1 })
+        Some(Probe { address, credential: 0, attempts: 0 })
     }
 }

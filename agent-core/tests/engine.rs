@@ -1,5 +1,7 @@
 //! The engine against printers that behave, misbehave, or are not there, on a lossless or lossy network and a clock moved by hand.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+
 mod world;
 
 use std::time::Duration;
@@ -59,7 +61,7 @@ fn moods_that_a_reader_has_to_bear() {
         Mood::Duplicate,
         Mood::Slow(Duration::from_millis(900)),
     ] {
-        let finished = World::new().with(1, printer(WALK).with_mood(mood.clone())).read(1, &public());
+        let finished = World::new().with(1, printer(WALK).with_mood(mood)).read(1, &public());
         let reading = finished.outcome.unwrap_or_else(|error| panic!("{mood:?}: {error}"));
         assert_eq!(reading.variables.len(), whole, "{mood:?}: {:?}", reading.remarks);
     }
@@ -88,7 +90,7 @@ fn moods_that_end_a_reading_with_a_clear_error() {
     assert!(error.to_string().contains("not in SNMP"));
     // Answers from elsewhere are dropped and counted, whatever they say.
     for mood in [Mood::OtherPort, Mood::OtherAddress, Mood::WrongRequestId] {
-        let (error, strays) = outcome(mood.clone());
+        let (error, strays) = outcome(mood);
         assert_eq!(error, ReadError::NoAnswer, "{mood:?}");
         assert!(strays > 0, "{mood:?}");
     }
@@ -97,7 +99,7 @@ fn moods_that_end_a_reading_with_a_clear_error() {
 #[test]
 fn a_device_that_loops_is_read_up_to_there() {
     for mood in [Mood::NextRepeats, Mood::NextGoesBack] {
-        let finished = World::new().with(1, printer(WALK).with_mood(mood.clone())).read(1, &public());
+        let finished = World::new().with(1, printer(WALK).with_mood(mood)).read(1, &public());
         let reading = finished.outcome.unwrap();
         assert!(
             reading.remarks.iter().any(|remark| matches!(remark, Remark::Loop(_))),
@@ -209,6 +211,22 @@ fn a_search_finds_every_printer_and_probes_nothing_else() {
     assert!(matches!(events.last(), Some(Event::SearchFinished(progress)) if progress.done == addresses.len()));
     assert!(!world.contacted.contains(&address(60)), "excluded");
     assert!(world.contacted.iter().all(|address| address.port() == 161));
+}
+
+#[test]
+fn a_search_waits_for_slow_controllers_and_counts_everyone_once() {
+    for delay in [1200, 2500, 3900] {
+        let slow = printer(WALK).with_mood(Mood::Slow(Duration::from_millis(delay)));
+        let mut world = World::new().with(7, slow).with(8, printer(WALK).with_mood(Mood::Duplicate));
+        let addresses = AddressSet::new(&[AddressRange::parse("192.0.2.0/28").unwrap()], &[]).unwrap();
+        let now = world.tick();
+        world.engine.search(now, SearchPlan { addresses, port: 161, credentials: public(), rate: 1000 });
+        let events = world.run();
+        let found = events.iter().filter(|event| matches!(event, Event::Found(_))).count();
+        assert_eq!(found, 2, "{delay} ms");
+        let Some(Event::SearchFinished(progress)) = events.last() else { panic!("no end") };
+        assert_eq!((progress.done, progress.found), (14, 2), "{delay} ms");
+    }
 }
 
 #[test]

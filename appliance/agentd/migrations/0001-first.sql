@@ -67,3 +67,13 @@ CREATE TABLE outbox (
     document   BLOB NOT NULL,
     UNIQUE (epoch, sequence)
 ) STRICT;
+
+-- The newest reports that the manager refused for good, for whoever looks into it.
+CREATE TABLE refused_report (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    epoch      INTEGER NOT NULL,
+    sequence   INTEGER NOT NULL,
+    refused_at INTEGER NOT NULL,
+    reason     TEXT NOT NULL,
+    document   BLOB NOT NULL
+) STRICT;

@@ -36,10 +36,14 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Read devices and print what they say
-    #[command(after_help = "Exit status: 0 all were read, 1 some were not, 2 the command is wrong.\n\nExamples:\n  agentd read 192.0.2.7\n  agentd read 192.0.2.7 --community s3cret --json | jq .total\n  agentd read --targets printers.txt --json > printers.jsonl")]
+    #[command(
+        after_help = "Exit status: 0 all were read, 1 some were not, 2 the command is wrong.\n\nExamples:\n  agentd read 192.0.2.7\n  agentd read 192.0.2.7 --community s3cret --json | jq .total\n  agentd read --targets printers.txt --json > printers.jsonl"
+    )]
     Read(one_shot::Read),
     /// Search a network for printers and list them
-    #[command(after_help = "Exit status: 0 printers were found, 1 none were, 2 the command is wrong.\n\nExamples:\n  agentd discover 192.0.2.0/24\n  agentd discover own-subnets --exclude 192.0.2.50-99 --json")]
+    #[command(
+        after_help = "Exit status: 0 printers were found, 1 none were, 2 the command is wrong.\n\nExamples:\n  agentd discover 192.0.2.0/24\n  agentd discover own-subnets --exclude 192.0.2.50-99 --json"
+    )]
     Discover(one_shot::Discover),
     /// Run the collector with its web pages
     Run(Run),
@@ -116,17 +120,14 @@ async fn daemon(command: Run) -> Result<()> {
     let store = Arc::new(Store::open(&folder)?);
     let host_name = host_name();
     let key = Arc::new(agent_key(&folder)?);
-    let certificate = Arc::new(CertificateKeeper::load_or_make(&folder, &[host_name.clone()], Timestamp::now())?);
+    let certificate =
+        Arc::new(CertificateKeeper::load_or_make(&folder, std::slice::from_ref(&host_name), Timestamp::now())?);
     let listener = Listener::bind(command.listen).await?;
     log::info!(address:% = listener.address(), data:% = folder.display(); "the pages are at https://{}", listener.address());
     let (collector, collector_handle) = Collector::new(store.clone())?;
     let (uplink, uplink_handle) = Uplink::new(store.clone(), key.clone(), host_name)?;
-    let router = web::router(web::Parts {
-        store,
-        collector: collector_handle,
-        uplink: uplink_handle,
-        agent: key.agent_id(),
-    });
+    let router =
+        web::router(web::Parts { store, collector: collector_handle, uplink: uplink_handle, agent: key.agent_id() });
     let server = serve(listener, certificate, router, Limits::default(), stop_signal());
     tokio::select! {
         ended = collector.run() => ended.context("the collector stopped"),
@@ -176,7 +177,8 @@ fn host_name() -> String {
 fn provision(command: &Provision) -> Result<()> {
     let text = match command.file.as_path() == Path::new("-") {
         true => std::io::read_to_string(std::io::stdin()).context("standard input cannot be read")?,
-        false => std::fs::read_to_string(&command.file).with_context(|| format!("{} cannot be read", command.file.display()))?,
+        false => std::fs::read_to_string(&command.file)
+            .with_context(|| format!("{} cannot be read", command.file.display()))?,
     };
     let provisioning = Provisioning::parse(&text)?;
     provisioning.apply(&Store::open(&command.data.folder())?)?;

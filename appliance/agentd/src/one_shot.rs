@@ -153,7 +153,11 @@ pub async fn discover(command: Discover) -> Result<bool> {
         match driver.event_before(Instant::now() + Duration::from_millis(200)).await {
             Some(Event::Found(found)) => {
                 reading += 1;
-                driver.read(ReadOrder { address: found.address, credentials: vec![found.credential], kind: ReadKind::Full });
+                driver.read(ReadOrder {
+                    address: found.address,
+                    credentials: vec![found.credential],
+                    kind: ReadKind::Full,
+                });
             }
             Some(Event::Read(finished)) => {
                 reading -= 1;
@@ -179,7 +183,9 @@ pub async fn discover(command: Discover) -> Result<bool> {
     let others = if others > 0 { format!(", {others} other SNMP devices") } else { String::new() };
     eprintln!("{total} addresses searched in {:.1} s: {printers} printers{others}", started.elapsed().as_secs_f64());
     if printers == 0 {
-        eprintln!("Found none? Try --community NAME, --port N, or `agentd read ADDRESS` for one device, which says why it fails.");
+        eprintln!(
+            "Found none? Try --community NAME, --port N, or `agentd read ADDRESS` for one device, which says why it fails."
+        );
     }
     Ok(printers > 0)
 }
@@ -187,7 +193,11 @@ pub async fn discover(command: Discover) -> Result<bool> {
 /// How far a search is, with the time that is left.
 fn words(at: &SearchProgress, elapsed: Duration) -> String {
     let share = if at.total == 0 { 1.0 } else { ratio(at.done, at.total) };
-    let left = if share > 0.02 { format!(", about {:.0} s left", elapsed.as_secs_f64() * (1.0 - share) / share) } else { String::new() };
+    let left = if share > 0.02 {
+        format!(", about {:.0} s left", elapsed.as_secs_f64() * (1.0 - share) / share)
+    } else {
+        String::new()
+    };
     format!("searching: {} of {} addresses, {} answered{left}", at.done, at.total, at.found)
 }
 

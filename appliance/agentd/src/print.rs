@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use webkit::device_view::strip_supply;
 use wire::device::{Level, Snapshot, TrayKind, total};
 
 use crate::json::Circumstances;
@@ -12,12 +13,14 @@ const BAR: u8 = 20;
 /// One line: for lists.
 pub fn summary(address: &str, snapshot: &Snapshot) -> String {
     let identity = &snapshot.identity;
-    let maker_and_model = [&identity.manufacturer, &identity.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+    let maker_and_model =
+        [&identity.manufacturer, &identity.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
     let total = total(&snapshot.counters).map_or("–".to_owned(), |counter| counter.value.to_string());
     let levels: Vec<String> = snapshot
         .supplies
         .iter()
-        .filter_map(|supply| Some(format!("{} {} %", supply.color.as_ref()?.keyword(), supply.percent_left()?)))
+        .filter_map(strip_supply)
+        .filter_map(|mark| Some(format!("{} {} %", mark.color.keyword(), mark.percent?)))
         .collect();
     format!(
         "{address:<21} {:<8} {:<34} {:<16} {total:>9}  {}",
@@ -51,9 +54,10 @@ pub fn device(circumstances: &Circumstances, snapshot: &Snapshot) -> String {
     let status = &snapshot.status;
     section(&mut text, "Status");
     field(&mut text, "Condition", status.condition().keyword());
-    for (label, value) in
-        [("Printer", status.printer.as_ref().map(|state| state.keyword())), ("Device", status.device.as_ref().map(|state| state.keyword()))]
-    {
+    for (label, value) in [
+        ("Printer", status.printer.as_ref().map(|state| state.keyword())),
+        ("Device", status.device.as_ref().map(|state| state.keyword())),
+    ] {
         if let Some(value) = value {
             field(&mut text, label, value);
         }
@@ -95,7 +99,14 @@ pub fn device(circumstances: &Circumstances, snapshot: &Snapshot) -> String {
     if !snapshot.counters.is_empty() {
         section(&mut text, "Counters");
         for counter in &snapshot.counters {
-            let _ = writeln!(text, "  {:<34} {:>10} {:<12} {}", counter.name(), counter.value, counter.unit.keyword(), counter.source);
+            let _ = writeln!(
+                text,
+                "  {:<34} {:>10} {:<12} {}",
+                counter.name(),
+                counter.value,
+                counter.unit.keyword(),
+                counter.source
+            );
         }
     }
     for remark in &circumstances.remarks {

@@ -149,7 +149,9 @@ impl ScanTable {
         let versions = self
             .snmp
             .iter()
-            .map(|word| agent_core::snmp::Version::from_keyword(word).ok_or_else(|| ProvisionError::Version(word.clone())))
+            .map(|word| {
+                agent_core::snmp::Version::from_keyword(word).ok_or_else(|| ProvisionError::Version(word.clone()))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         Range::parse(&self.range)?;
         for exclusion in &self.exclude {

@@ -49,7 +49,9 @@ impl Range {
                 let address = resolve(name).await?;
                 Ok(vec![AddressRange::parse(&address.to_string())?])
             }
-            Self::OwnSubnets => own_subnets()?.iter().map(|network| Ok(AddressRange::parse(&network.to_string())?)).collect(),
+            Self::OwnSubnets => {
+                own_subnets()?.iter().map(|network| Ok(AddressRange::parse(&network.to_string())?)).collect()
+            }
         }
     }
 }
@@ -74,7 +76,8 @@ pub async fn resolve(host: &str) -> Result<Ipv4Addr> {
             IpAddr::V6(_) => bail!("{host} is an IPv6 address: give the device's IPv4 address"),
         };
     }
-    let found = tokio::net::lookup_host((host, 0)).await.with_context(|| format!("the name {host} does not resolve"))?;
+    let found =
+        tokio::net::lookup_host((host, 0)).await.with_context(|| format!("the name {host} does not resolve"))?;
     let mut addresses = found.filter_map(|address| match address {
         SocketAddr::V4(address) => Some(*address.ip()),
         SocketAddr::V6(_) => None,

@@ -47,7 +47,14 @@ impl Rhythm {
             report: seconds("report_seconds", report, 5, 86_400)?,
             rate: match rate {
                 1..=10_000 => rate,
-                _ => return Err(SettingError::Bounds { field: "probes_per_second", value: rate.into(), min: 1, max: 10_000 }),
+                _ => {
+                    return Err(SettingError::Bounds {
+                        field: "probes_per_second",
+                        value: rate.into(),
+                        min: 1,
+                        max: 10_000,
+                    });
+                }
             },
         })
     }
@@ -107,7 +114,9 @@ mod tests {
     #[test]
     fn a_manager_is_reached_over_https_only() {
         assert!(parse_url(" https://manager.example:8443/ ").is_ok());
-        for text in ["", "manager.example", "http://manager.example", "https://", "https://u:p@h", "https://h/path", "ftp://h"] {
+        for text in
+            ["", "manager.example", "http://manager.example", "https://", "https://u:p@h", "https://h/path", "ftp://h"]
+        {
             assert_eq!(parse_url(text), Err(SettingError::Url(text.to_owned())), "{text}");
         }
     }

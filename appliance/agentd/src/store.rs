@@ -23,6 +23,8 @@ use crate::settings::{ManagerAddress, Rhythm, parse_url};
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001-first.sql")];
 /// Days of meters and of reports that are kept.
 const KEPT_DAYS: i64 = 90;
+/// Refused reports that are kept.
+const KEPT_REFUSED: i64 = 20;
 /// Octets of reports that are kept while the manager cannot be reached.
 const MAX_OUTBOX: i64 = 64 << 20;
 
@@ -41,7 +43,9 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The file was written by a later version.
-    #[error("the database has version {found}, this program knows {known}: install the later version again, or start with an empty folder")]
+    #[error(
+        "the database has version {found}, this program knows {known}: install the later version again, or start with an empty folder"
+    )]
     Newer {
         /// Version of the file.
         found: usize,
@@ -75,7 +79,9 @@ impl ScanRange {
     pub fn credentials(&self) -> Vec<Credential> {
         let with = |version: &Version| {
             let version = *version;
-            self.communities.iter().map(move |community| Credential { version, community: community.as_bytes().to_vec() })
+            self.communities
+                .iter()
+                .map(move |community| Credential { version, community: community.as_bytes().to_vec() })
         };
         self.versions.iter().flat_map(with).collect()
     }
@@ -199,7 +205,8 @@ impl Store {
     /// The schedule.
     pub fn rhythm(&self) -> Result<Rhythm> {
         let connection = self.connection();
-        let number = |key: &str| Ok::<_, StoreError>(setting(&connection, key)?.and_then(|text| text.parse::<u64>().ok()));
+        let number =
+            |key: &str| Ok::<_, StoreError>(setting(&connection, key)?.and_then(|text| text.parse::<u64>().ok()));
         let standard = Rhythm::default();
         let rhythm = Rhythm::new(
             number("poll_seconds")?.unwrap_or(standard.poll.as_secs()),
@@ -223,8 +230,8 @@ impl Store {
     /// The ranges to search, in the order in which they were given.
     pub fn ranges(&self) -> Result<Vec<(i64, ScanRange)>> {
         let connection = self.connection();
-        let mut rows =
-            connection.prepare("SELECT id, range, exclusions, port, versions, communities FROM scan_range ORDER BY id")?;
+        let mut rows = connection
+            .prepare("SELECT id, range, exclusions, port, versions, communities FROM scan_range ORDER BY id")?;
         let ranges = rows.query_map([], |row| {
             let words: String = row.get(4)?;
             let communities: String = row.get(5)?;
@@ -367,8 +374,7 @@ impl Store {
         let Some((record, silent_since)) = self.connection().query_row(query, [id], row).optional()? else {
             return Ok(None);
         };
-        let mut record =
-            decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id.to_owned(), error))?;
+        let mut record = decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id.to_owned(), error))?;
         record.silent_since = silent_since.map(moment);
         Ok(Some(record))
     }
@@ -407,8 +413,8 @@ impl Store {
     /// Notes that a device does not answer, and why.
     pub fn set_silent(&self, id: &DeviceId, since: Timestamp, failure: &str) -> Result<()> {
         self.transaction(|change| {
-            let query = "UPDATE device SET failure = ?2, silent_since = coalesce(silent_since, ?3),
-                             urgent_since = CASE WHEN silent_since IS NULL THEN coalesce(urgent_since, ?3) ELSE urgent_since END,
+            let query = "UPDATE device SET failure = ?3, silent_since = coalesce(silent_since, ?2),
+                             urgent_since = CASE WHEN silent_since IS NULL THEN coalesce(urgent_since, ?2) ELSE urgent_since END,
                              unreported = CASE WHEN silent_since IS NULL THEN unreported | ?4 ELSE unreported END
                          WHERE id = ?1";
             change.execute(query, params![id.as_str(), since.as_millisecond(), failure, ANSWERING])?;
@@ -448,7 +454,8 @@ impl Store {
 
     /// What waits to be reported.
     pub fn unreported(&self) -> Result<Unreported> {
-        let query = "SELECT EXISTS (SELECT 1 FROM device WHERE unreported <> 0) OR EXISTS (SELECT 1 FROM removed_device),
+        let query =
+            "SELECT EXISTS (SELECT 1 FROM device WHERE unreported <> 0) OR EXISTS (SELECT 1 FROM removed_device),
                             (SELECT min(urgent_since) FROM device), (SELECT count(*) FROM outbox)";
         Ok(self.connection().query_row(query, [], |row| {
             Ok(Unreported {
@@ -505,6 +512,26 @@ impl Store {
             change.execute("DELETE FROM outbox WHERE id = ?1", [report.row])?;
             set(change, "last_report", &data_encoding::BASE64.encode(&report.document))
         })
+    }
+
+    /// Takes a report out of the way that the manager refused for good: sent again it would be refused again, and nothing
+    /// behind it would ever be delivered.
+    pub fn set_aside(&self, report: &Waiting, at: Timestamp, reason: &str) -> Result<()> {
+        self.transaction(|change| {
+            change.execute("DELETE FROM outbox WHERE id = ?1", [report.row])?;
+            let query = "INSERT INTO refused_report (epoch, sequence, refused_at, reason, document) VALUES (?1, ?2, ?3, ?4, ?5)";
+            let ReportId { epoch, sequence } = report.id;
+            change.execute(query, params![epoch, sequence, at.as_millisecond(), reason, report.document])?;
+            let query = "DELETE FROM refused_report WHERE id <= (SELECT max(id) FROM refused_report) - ?1";
+            change.execute(query, [KEPT_REFUSED])?;
+            Ok(())
+        })
+    }
+
+    /// How many reports were refused for good, and why the last one was.
+    pub fn refused_reports(&self) -> Result<(u64, Option<String>)> {
+        let query = "SELECT count(*), (SELECT reason FROM refused_report ORDER BY id DESC LIMIT 1) FROM refused_report";
+        Ok(self.connection().query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
     /// The last report that the manager has accepted, gzip of the XML.
@@ -571,9 +598,8 @@ fn moment(milliseconds: i64) -> Timestamp {
 fn save(change: &Transaction<'_>, reading: &Saved) -> Result<()> {
     let id = reading.id.as_str();
     let query = "SELECT record, unreported, urgent_since, silent_since FROM device WHERE id = ?1";
-    let before: Option<(String, i64, Option<i64>, Option<i64>)> = change
-        .query_row(query, [id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .optional()?;
+    let before: Option<(String, i64, Option<i64>, Option<i64>)> =
+        change.query_row(query, [id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()?;
     let snapshot = &reading.snapshot;
     let (mut unreported, mut urgent_since) = (0, None);
     let changes = match &before {
@@ -658,7 +684,8 @@ fn changed_records(change: &Transaction<'_>) -> Result<Vec<(DeviceRecord, Change
 }
 
 fn next_report_id(change: &Transaction<'_>) -> Result<ReportId> {
-    let number = |key: &str| Ok::<_, StoreError>(setting(change, key)?.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0));
+    let number =
+        |key: &str| Ok::<_, StoreError>(setting(change, key)?.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0));
     let id = ReportId { epoch: number("epoch")?, sequence: number("sequence")? + 1 };
     set(change, "sequence", &id.sequence.to_string())?;
     Ok(id)
@@ -692,7 +719,6 @@ fn bits(changes: Changes) -> i64 {
     .sum()
 }
 
-
 fn changes_of(bits: i64) -> Changes {
     Changes {
         identity: bits & IDENTITY != 0,
@@ -701,5 +727,183 @@ fn changes_of(bits: i64) -> Changes {
         trays: bits & TRAYS != 0,
         counters: bits & COUNTERS != 0,
         urgent: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_core::report::Sender;
+    use tempfile::TempDir;
+    use wire::device::{Identity, Level, Supply};
+    use wire::message::AgentId;
+    use wire::vocab::{Basis, ColorUse, CounterUnit, MediaSize, Service, Sides, SupplyClass, SupplyKind, SupplyUnit};
+    use wire::xml::decode_request;
+
+    use super::*;
+
+    fn store() -> (TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        store.begin_epoch(moment(1000)).unwrap();
+        (folder, store)
+    }
+
+    fn reading(serial: &str, total: u64, level: i64) -> Saved {
+        let counter = wire::device::Counter {
+            service: Service::System,
+            color: ColorUse::Any,
+            size: MediaSize::Any,
+            sides: Sides::Any,
+            unit: CounterUnit::Impressions,
+            basis: Basis::Meter,
+            value: total,
+            source: "1.3.6.1.2.1.43.10.2.1.4.1.1".to_owned(),
+        };
+        let supply = Supply {
+            index: "1.1".to_owned(),
+            kind: SupplyKind::Toner,
+            class: SupplyClass::Consumed,
+            color: None,
+            description: "Toner".to_owned(),
+            part_number: None,
+            serial: None,
+            unit: SupplyUnit::Percent,
+            capacity: None,
+            level: Level::from_code(level),
+        };
+        Saved {
+            id: DeviceId::new(format!("1:{serial}")).unwrap(),
+            address: "192.0.2.1:161".to_owned(),
+            credential: Credential::v2c("public"),
+            read_at: moment(86_400_000),
+            snapshot: Snapshot {
+                identity: Identity { serial: Some(serial.to_owned()), ..Identity::default() },
+                supplies: vec![supply],
+                counters: vec![counter],
+                ..Snapshot::default()
+            },
+        }
+    }
+
+    fn sender() -> Sender {
+        Sender { agent: AgentId::of_key(&[1; 32]), agent_name: "box".to_owned(), software: "test".to_owned() }
+    }
+
+    fn oldest(store: &Store) -> (Waiting, SendReports) {
+        let waiting = store.oldest_report().unwrap().unwrap();
+        let document = crate::uplink::unpack(&waiting.document).unwrap();
+        let Request::SendReports(report) = decode_request(&document).unwrap() else { panic!("no report") };
+        (waiting, report)
+    }
+
+    #[test]
+    fn a_report_holds_what_has_changed_and_only_that() {
+        let (_folder, store) = store();
+        store.save(&[reading("A", 100, 50), reading("B", 5, 50)]).unwrap();
+        assert_eq!(store.make_reports(&sender(), moment(2000)).unwrap(), 1);
+        let (waiting, first) = oldest(&store);
+        assert_eq!(first.devices.len(), 2);
+        assert!(first.devices.iter().all(|device| device.identity.is_some() && device.counters.is_some()));
+        store.accept_report(&waiting).unwrap();
+        assert!(!store.unreported().unwrap().any);
+
+        store.save(&[reading("A", 101, 50), reading("B", 5, 50)]).unwrap();
+        store.make_reports(&sender(), moment(3000)).unwrap();
+        let (_, second) = oldest(&store);
+        assert_eq!(second.id.sequence, first.id.sequence + 1);
+        let [device] = second.devices.as_slice() else { panic!("one device has changed") };
+        assert!(device.counters.is_some() && device.supplies.is_none() && device.identity.is_none());
+    }
+
+    #[test]
+    fn reports_wait_in_order_with_the_same_bytes_until_they_are_accepted() {
+        let (folder, store) = store();
+        store.save(&[reading("A", 100, 50)]).unwrap();
+        store.make_reports(&sender(), moment(2000)).unwrap();
+        store.make_reports(&sender(), moment(3000)).unwrap();
+        let (waiting, _) = oldest(&store);
+        drop(store);
+        let store = Store::open(folder.path()).unwrap();
+        store.begin_epoch(moment(0)).unwrap();
+        assert_eq!(store.oldest_report().unwrap().unwrap(), waiting);
+        store.make_reports(&sender(), moment(4000)).unwrap();
+        assert_eq!(store.unreported().unwrap().waiting, 3);
+        store.accept_report(&waiting).unwrap();
+        let (next, _) = oldest(&store);
+        assert!(next.id > waiting.id);
+    }
+
+    #[test]
+    fn an_epoch_is_later_than_the_one_before_even_when_the_clock_is_not() {
+        let (_folder, store) = store();
+        store.make_reports(&sender(), moment(2000)).unwrap();
+        store.begin_epoch(moment(0)).unwrap();
+        store.make_reports(&sender(), moment(2000)).unwrap();
+        let (first, _) = oldest(&store);
+        store.accept_report(&first).unwrap();
+        let (second, _) = oldest(&store);
+        assert!(second.id.epoch > first.id.epoch);
+    }
+
+    #[test]
+    fn silence_is_told_once_and_its_end_too() {
+        let (_folder, store) = store();
+        let device = reading("A", 1, 1);
+        store.save(std::slice::from_ref(&device)).unwrap();
+        store.make_reports(&sender(), moment(1)).unwrap();
+        store.set_silent(&device.id, moment(5000), "no answer").unwrap();
+        store.set_silent(&device.id, moment(9000), "no answer").unwrap();
+        assert_eq!(store.unreported().unwrap().urgent_since, Some(moment(5000)));
+        store.accept_report(&oldest(&store).0).unwrap();
+        store.make_reports(&sender(), moment(10_000)).unwrap();
+        let (waiting, report) = oldest(&store);
+        assert_eq!(report.devices.first().unwrap().silent_since, Some(moment(5000)));
+        store.accept_report(&waiting).unwrap();
+        store.set_silent(&device.id, moment(11_000), "no answer").unwrap();
+        assert!(!store.unreported().unwrap().any, "told already");
+        store.save(&[device]).unwrap();
+        store.make_reports(&sender(), moment(12_000)).unwrap();
+        assert_eq!(oldest(&store).1.devices.first().unwrap().silent_since, None);
+    }
+
+    #[test]
+    fn a_device_that_was_removed_is_reported_as_removed() {
+        let (_folder, store) = store();
+        let device = reading("A", 1, 1);
+        store.save(std::slice::from_ref(&device)).unwrap();
+        store.make_reports(&sender(), moment(1)).unwrap();
+        store.accept_report(&oldest(&store).0).unwrap();
+        store.remove_device(device.id.as_str()).unwrap();
+        store.make_reports(&sender(), moment(2)).unwrap();
+        assert_eq!(oldest(&store).1.removed, [device.id]);
+    }
+
+    #[test]
+    fn what_is_too_old_goes_and_is_made_up_for() {
+        let (_folder, store) = store();
+        store.save(&[reading("A", 1, 1)]).unwrap();
+        store.make_reports(&sender(), moment(1)).unwrap();
+        let later = moment(1 + 91 * 86_400_000);
+        assert_eq!(store.tidy(later).unwrap(), 1);
+        assert!(store.oldest_report().unwrap().is_none());
+        assert!(store.unreported().unwrap().any);
+    }
+
+    #[test]
+    fn many_devices_make_several_reports() {
+        let (_folder, store) = store();
+        let readings: Vec<Saved> = (0..SendReports::MAX_DEVICES + 1).map(|n| reading(&format!("S{n}"), 1, 1)).collect();
+        store.save(&readings).unwrap();
+        assert_eq!(store.make_reports(&sender(), moment(1)).unwrap(), 2);
+        assert_eq!(oldest(&store).1.devices.len(), SendReports::MAX_DEVICES);
+    }
+
+    #[test]
+    fn a_database_of_a_later_version_is_left_alone() {
+        let (folder, store) = store();
+        store.connection().pragma_update(None, "user_version", 99).unwrap();
+        drop(store);
+        let Err(error) = Store::open(folder.path()) else { panic!("opened") };
+        assert!(error.to_string().contains("version 99"), "{error}");
     }
 }

@@ -236,6 +236,17 @@ impl Uplink {
                 self.on_store(|store, _| store.set_unregistered()).await?;
                 self.fail(&DeliveryError::Refused(fault));
             }
+            Err(DeliveryError::Refused(fault)) if is_final(fault.code) => {
+                log::error!(report:% = report.id, reason:% = fault.message; "the manager refuses a report for good; it is set aside");
+                let reason = fault.message.clone();
+                self.on_store(move |store, _| store.set_aside(&report, Timestamp::now(), &reason)).await?;
+                if fault.code == FaultCode::ReportIdReused {
+                    // This database was restored from a copy: names of reports since then are taken. Begin new ones, tell all.
+                    self.on_store(|store, _| store.begin_epoch(Timestamp::now()).and_then(|()| store.mark_all()))
+                        .await?;
+                }
+                self.fail(&DeliveryError::Refused(fault));
+            }
             Err(error) => self.fail(&error),
         }
         Ok(false)
@@ -286,6 +297,11 @@ pub async fn test_connection(manager: &ManagerAddress) -> Vec<HopReport> {
 /// Name and version of this program.
 pub fn software() -> String {
     format!("agentd {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Whether the same report would be refused again.
+fn is_final(code: FaultCode) -> bool {
+    matches!(code, FaultCode::Malformed | FaultCode::TooLarge | FaultCode::ReportIdReused)
 }
 
 /// Between three quarters and five quarters, so that agents that lost their manager together do not return together.

@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use wire::message::{Fault, Response};
 use wire::sign::HEADER;
-use wire::xml::decode_response;
+use wire::xml::{decode_response, limits};
 
 use super::tls;
 use crate::settings::ManagerAddress;
@@ -22,8 +22,6 @@ use crate::settings::ManagerAddress;
 const PATH: &str = "/agent/messages";
 /// Longest answer that is read.
 const MAX_ANSWER: usize = 64 << 10;
-/// Longest document that the outbox may hold, unpacked.
-const MAX_DOCUMENT: u64 = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const WHOLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest pause that a manager may ask for.
@@ -108,8 +106,12 @@ impl Client {
 
     /// Sends a signed document and takes the manager's answer.
     pub async fn post(&self, signature: &str, body: Vec<u8>, gzip: bool) -> Result<Response, DeliveryError> {
-        let mut request =
-            self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/xml").header(HEADER, signature).body(body);
+        let mut request = self
+            .http
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/xml")
+            .header(HEADER, signature)
+            .body(body);
         if gzip {
             request = request.header(CONTENT_ENCODING, "gzip");
         }
@@ -127,7 +129,10 @@ impl Client {
             return Err(if status.is_server_error() {
                 DeliveryError::Status { status, retry_after }
             } else {
-                DeliveryError::NotAManager(format!("status {status}, {}", if kind.is_empty() { "no type" } else { &kind }))
+                DeliveryError::NotAManager(format!(
+                    "status {status}, {}",
+                    if kind.is_empty() { "no type" } else { &kind }
+                ))
             });
         }
         let mut document = Vec::new();
@@ -173,10 +178,10 @@ fn explained(error: &reqwest::Error) -> DeliveryError {
 /// Unpacks a document of the outbox.
 pub fn gunzip(packed: &[u8]) -> Result<Vec<u8>> {
     let mut document = Vec::new();
-    let mut unpacked = flate2::read::GzDecoder::new(packed).take(MAX_DOCUMENT + 1);
+    let mut unpacked = flate2::read::GzDecoder::new(packed).take(limits::DOCUMENT as u64 + 1);
     unpacked.read_to_end(&mut document)?;
-    if document.len() as u64 > MAX_DOCUMENT {
-        bail!("longer than {MAX_DOCUMENT} bytes");
+    if document.len() > limits::DOCUMENT {
+        bail!("longer than {} bytes", limits::DOCUMENT);
     }
     Ok(document)
 }
@@ -253,7 +258,9 @@ pub(super) async fn test(manager: &ManagerAddress) -> Vec<HopReport> {
         Err(error @ (DeliveryError::Tls(_) | DeliveryError::Setup(_) | DeliveryError::Connect(_))) => {
             (Err(error.to_string()), None)
         }
-        Ok(_) | Err(DeliveryError::Refused(_)) => (Ok("the key is the expected one".to_owned()), Some(Ok("answers".to_owned()))),
+        Ok(_) | Err(DeliveryError::Refused(_)) => {
+            (Ok("the key is the expected one".to_owned()), Some(Ok("answers".to_owned())))
+        }
         Err(error) => (Ok("the key is the expected one".to_owned()), Some(Err(error.to_string()))),
     };
     note(Hop::Tls, tls);

@@ -140,7 +140,12 @@ pub(super) async fn list(
     let records = parts.ask(move |store| ids.iter().map(|id| store.record(id)).collect::<Result<Vec<_>, _>>()).await?;
     let rows = shown.into_iter().zip(records).map(|(line, record)| Row {
         name: record.as_ref().map_or_else(|| line.model.clone(), |record| device_name(lang, record)),
-        second: [line.serial.as_str(), &line.location].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(" · "),
+        second: [line.serial.as_str(), &line.location]
+            .iter()
+            .filter(|text| !text.is_empty())
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" · "),
         pill: StatusPill::of(lang, condition_of(&line.condition), line.silent_since.is_some()),
         strip: SupplyStrip::of(lang, record.and_then(|record| record.supplies).as_deref().unwrap_or_default()),
         total: line.total.map(|total| number(lang, total)).unwrap_or_default(),
@@ -193,7 +198,16 @@ pub(super) async fn csv(_visit: Visit, Extension(parts): Extension<Parts>) -> Re
 fn csv_text(lines: &[DeviceLine]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
-        "id", "manufacturer", "model", "serial", "address", "location", "condition", "total", "lowest_supply_percent", "read_at",
+        "id",
+        "manufacturer",
+        "model",
+        "serial",
+        "address",
+        "location",
+        "condition",
+        "total",
+        "lowest_supply_percent",
+        "read_at",
         "silent_since",
     ])?;
     for line in lines {

@@ -157,7 +157,8 @@ impl Page {
         let (ranges, rhythm) = parts.ask(|store| Ok((store.ranges()?, store.rhythm()?))).await?;
         let activity = parts.collector.activity();
         let has_own = ranges.iter().any(|(_, range)| range.range == OWN_SUBNETS);
-        let own = ranges::own_subnets().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let own =
+            ranges::own_subnets().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let rows = ranges.into_iter().map(|(id, range)| RangeRow {
             id,
             versions: range.versions.iter().map(|version| version.keyword()).collect::<Vec<_>>().join(", "),
@@ -320,9 +321,8 @@ pub(super) async fn set_rhythm(
 
 impl RhythmForm {
     fn check(&self, t: &Texts) -> Result<Rhythm, String> {
-        let number = |name: &str, text: &str| {
-            text.trim().parse::<u64>().map_err(|_| fill(t.no_number, &[&name, &text]))
-        };
+        let number =
+            |name: &str, text: &str| text.trim().parse::<u64>().map_err(|_| fill(t.no_number, &[&name, &text]));
         let rate = u32::try_from(number(t.rate, &self.rate)?).unwrap_or(u32::MAX);
         Rhythm::new(number(t.poll, &self.poll)?, number(t.search, &self.search)?, number(t.report, &self.report)?, rate)
             .map_err(|error| error.to_string())

@@ -36,6 +36,7 @@ texts! {
         never: "nothing yet", "noch nichts";
         last_failure: "Last failure", "Letzter Fehler";
         outbox: "Reports waiting", "Wartende Berichte";
+        refused: "Refused for good", "Endgültig abgelehnt";
         next: "Next attempt", "Nächster Versuch";
         pinned: "The manager's key is named in the enrolment code", "Der Schlüssel des Managers steht im Anmeldecode";
         authorities: "This machine's certificate authorities", "Die Zertifizierungsstellen dieses Rechners";
@@ -92,6 +93,7 @@ struct State {
     failure: Option<(String, Ago)>,
     next: Option<String>,
     waiting: String,
+    refused: Option<String>,
     trust: &'static str,
 }
 
@@ -110,7 +112,8 @@ pub(super) struct ManagerForm {
 
 impl Page {
     async fn of(visit: &Visit, parts: &Parts) -> Result<Self, Problem> {
-        let (enrolment, unreported) = parts.ask(|store| Ok((store.enrolment()?, store.unreported()?))).await?;
+        let (enrolment, unreported, refused) =
+            parts.ask(|store| Ok((store.enrolment()?, store.unreported()?, store.refused_reports()?))).await?;
         Ok(Self {
             t: Texts::of(visit.lang()),
             csrf: visit.csrf().to_owned(),
@@ -118,7 +121,7 @@ impl Page {
                 url: enrolment.as_ref().map(|enrolment| enrolment.manager.url.to_string()).unwrap_or_default(),
                 code: String::new(),
             },
-            state: enrolment.map(|enrolment| State::of(visit, parts, enrolment, unreported)),
+            state: enrolment.map(|enrolment| State::of(visit, parts, enrolment, unreported, refused)),
             agent: parts.agent.to_string(),
             hops: Vec::new(),
             problem: None,
@@ -127,7 +130,13 @@ impl Page {
 }
 
 impl State {
-    fn of(visit: &Visit, parts: &Parts, enrolment: Enrolment, unreported: Unreported) -> Self {
+    fn of(
+        visit: &Visit,
+        parts: &Parts,
+        enrolment: Enrolment,
+        unreported: Unreported,
+        (refused, reason): (u64, Option<String>),
+    ) -> Self {
         let lang = visit.lang();
         let t = Texts::of(lang);
         let connection = parts.uplink.connection();
@@ -144,6 +153,7 @@ impl State {
             failure: connection.last_failure.map(|(at, words)| (words, visit.viewer.ago(at))),
             next: connection.next_attempt.map(|at| visit.viewer.when(at)),
             waiting: number(lang, unreported.waiting),
+            refused: reason.map(|reason| format!("{} ({reason})", number(lang, refused))),
             trust: if enrolment.manager.code.server_key.is_some() { t.pinned } else { t.authorities },
         }
     }

@@ -1,5 +1,11 @@
 //! A network of simulated printers with a clock moved by hand: what the engine sends is answered in memory.
-#![allow(dead_code, missing_docs, reason = "each test binary uses its part")]
+#![allow(
+    clippy::new_without_default,
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "each test binary uses its part"
+)]
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
