@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
-use std::{collections::BTreeMap, net::SocketAddrV4, process::Command};
+use std::{collections::BTreeMap, fs, net::SocketAddrV4, process::Command};
 
 use data_encoding::HEXUPPER;
 use testkit::{
@@ -39,21 +39,36 @@ const EVERYTHING: &str = "\
 async fn a_bulk_walk_sees_every_row_as_recorded() {
     let (site, recording) = start(Printer::new).await;
     let walked = walk(&site, &["snmpbulkwalk", "-v2c", "-Cr7"]).await;
-    assert_eq!(walked, shown(&recording, |_| true));
+    same(&walked, &shown(&recording, |_| true));
+}
+
+#[tokio::test]
+async fn every_recording_comes_over_the_wire_as_it_is() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../agent-core/walks");
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "snmprec") {
+            continue;
+        }
+        let recording = Recording::load(&path).unwrap();
+        let site = SimSite::start(vec![Printer::new(recording.clone())]).await.unwrap();
+        let walked = walk(&site, &["snmpbulkwalk", "-v2c", "-Cr40"]).await;
+        same(&walked, &shown(&recording, |_| true));
+    }
 }
 
 #[tokio::test]
 async fn a_walk_in_v1_sees_all_but_64_bit_counters() {
     let (site, recording) = start(Printer::new).await;
     let walked = walk(&site, &["snmpwalk", "-v1"]).await;
-    assert_eq!(walked, shown(&recording, |value| !matches!(value, Value::Counter64(_))));
+    same(&walked, &shown(&recording, |value| !matches!(value, Value::Counter64(_))));
 }
 
 #[tokio::test]
 async fn small_messages_make_bulk_walks_longer_and_no_poorer() {
     let (site, recording) = start(|recording| Printer::new(recording).with_max_message(120)).await;
     let walked = walk(&site, &["snmpbulkwalk", "-v2c", "-Cr50"]).await;
-    assert_eq!(walked, shown(&recording, |_| true));
+    same(&walked, &shown(&recording, |_| true));
     let traffic = site.with(0, |printer| printer.traffic());
     assert!(traffic.bytes_out <= traffic.datagrams_out * 120, "{traffic:?}");
 }
@@ -62,7 +77,7 @@ async fn small_messages_make_bulk_walks_longer_and_no_poorer() {
 async fn sloppy_encoding_is_what_net_snmp_bears() {
     let (site, recording) = start(|recording| Printer::new(recording).with_mood(Mood::OddEncoding)).await;
     let walked = walk(&site, &["snmpbulkwalk", "-v2c"]).await;
-    assert_eq!(walked, shown(&recording, |_| true));
+    same(&walked, &shown(&recording, |_| true));
 }
 
 #[tokio::test]
@@ -114,6 +129,13 @@ fn shown(recording: &Recording, wanted: impl Fn(&Value) -> bool) -> BTreeMap<Oid
     rows.map(|(oid, value)| (oid.clone(), show(value))).collect()
 }
 
+#[track_caller]
+fn same(walked: &BTreeMap<Oid, String>, recorded: &BTreeMap<Oid, String>) {
+    for oid in walked.keys().chain(recorded.keys()) {
+        assert_eq!(walked.get(oid), recorded.get(oid), "{oid}");
+    }
+}
+
 /// A value as net-snmp shows it.
 fn show(value: &Value) -> String {
     match value {
@@ -151,5 +173,15 @@ async fn ask(address: SocketAddrV4, command: &[&str]) -> String {
         None => line.to_owned(),
     };
     let said = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&said).lines().map(timeticks).collect::<Vec<_>>().join("\n")
+    let mut lines: Vec<String> = Vec::new();
+    for line in String::from_utf8_lossy(&said).lines().map(timeticks) {
+        // Long strings go on in lines of hexadecimal.
+        let goes_on =
+            line.as_bytes().get(2) == Some(&b' ') && HEXUPPER.decode(line.get(..2).unwrap_or("x").as_bytes()).is_ok();
+        match lines.last_mut().filter(|_| goes_on) {
+            Some(last) => last.push_str(&line),
+            None => lines.push(line),
+        }
+    }
+    lines.join("\n")
 }
