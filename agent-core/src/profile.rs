@@ -343,10 +343,11 @@ impl Profiles {
             .or_else(|| profile.manufacturer.clone())
             .or(told)
             .or_else(|| self.enterprise(system.object_id.as_ref()));
+        let serial = first(|rules| &rules.serial);
         Identity {
-            model: model.map(|model| without_maker(&model, manufacturer.as_deref())),
+            model: model.map(|model| without_maker(without_serial(&model, serial.as_deref()), manufacturer.as_deref())),
             manufacturer,
-            serial: first(|rules| &rules.serial),
+            serial,
             firmware: first(|rules| &rules.firmware),
             host_name: system.name.or_else(|| first(|rules| &rules.host_name)),
             mac: printer_mib::mac(variables),
@@ -387,6 +388,12 @@ impl Profiles {
         counters.truncate(256);
         counters
     }
+}
+
+/// A model up to the serial number: some firmwares write model, serial number and version in one.
+fn without_serial<'a>(model: &'a str, serial: Option<&str>) -> &'a str {
+    let head = serial.and_then(|serial| model.split_once(serial)).map(|(head, _)| head.trim_end());
+    head.filter(|head| !head.is_empty()).unwrap_or(model)
 }
 
 /// A model without its maker's name in front: `Kyocera ECOSYS M2540dn` in a column of its own says `Kyocera` once.
@@ -725,6 +732,14 @@ mod tests {
             SupplyRules { description_is_part_number: true, color_is_last_letter: true, ..SupplyRules::default() };
         assert_eq!(rules.describe("CK-8512C").color, Some(Colorant::Cyan));
         assert_eq!(rules.describe("Waste Toner Box").part_number, None);
+    }
+
+    #[test]
+    fn a_model_is_the_model_only() {
+        assert_eq!(without_serial("XC4240 7529110247L31 CXTZJ.230.307", Some("7529110247L31")), "XC4240");
+        assert_eq!(without_serial("S1", Some("S1")), "S1");
+        assert_eq!(without_maker("HP LaserJet", Some("HP")), "LaserJet");
+        assert_eq!(without_maker("HP", Some("HP")), "HP");
     }
 
     #[test]

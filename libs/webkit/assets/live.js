@@ -10,7 +10,8 @@
   const isBusy = () => {
     const focus = document.activeElement;
     const typing = focus && main.contains(focus) && focus.matches("input, select, textarea, button, summary");
-    return document.hidden || typing || String(document.getSelection()) !== "";
+    const filled = [...main.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+    return document.hidden || typing || filled || String(document.getSelection()) !== "";
   };
 
   const refresh = async () => {

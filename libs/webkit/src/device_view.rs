@@ -425,7 +425,7 @@ impl SupplyItem {
         let details = [
             Some(supply.description.clone()).filter(|text| !text.trim().is_empty()),
             amount,
-            supply.part_number.as_ref().map(|part| fill(t.part, &[part])),
+            supply.part_number.as_ref().filter(|part| **part != supply.description).map(|part| fill(t.part, &[part])),
             supply.serial.as_ref().map(|serial| fill(t.serial_number, &[serial])),
         ];
         Self {

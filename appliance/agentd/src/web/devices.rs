@@ -39,7 +39,7 @@ texts! {
         search_hint: "Model, serial number, address, location", "Modell, Seriennummer, Adresse, Standort";
         device: "Device", "Gerät";
         state: "State", "Zustand";
-        supplies: "Supplies", "Verbrauchsmaterial";
+        supplies: "Supplies", "Material";
         total: "Total", "Gesamtzähler";
         address: "Address", "Adresse";
         read: "Read", "Gelesen";
