@@ -136,6 +136,8 @@ struct CounterRule {
     size_names: Option<Oid>,
     /// The column with the unit (PrtMarkerCounterUnitTC), of the same rows.
     units: Option<Oid>,
+    /// An instance that the device has to have; without it the number means something else.
+    needs: Option<Oid>,
 }
 
 /// How descriptions of supplies come apart.
@@ -435,7 +437,7 @@ impl Profile {
         let identity = sources.into_iter().flatten().map(|source| source.place.clone());
         let counters = self.counters.iter().flat_map(|rule| {
             let labels = [&rule.size_names, &rule.units].into_iter().flatten().cloned().map(Place::Column);
-            rule.values().chain(labels)
+            rule.values().chain(labels).chain(rule.needs.clone().map(Place::Oid))
         });
         identity.chain(counters)
     }
@@ -523,6 +525,9 @@ impl CounterRule {
     }
 
     fn read(&self, variables: &Variables) -> Vec<Counter> {
+        if self.needs.as_ref().is_some_and(|name| variables.get(name.arcs()).is_none()) {
+            return Vec::new();
+        }
         let rows = |column: &Oid| -> Vec<(Vec<u32>, u64)> {
             variables
                 .column(column.arcs())
