@@ -1,7 +1,6 @@
 //! Simulated printers on loopback sockets: one address each, as at a real site. Knows nothing of SNMP.
 
 use std::{
-    future::pending,
     io,
     net::{Ipv4Addr, SocketAddrV4},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -81,12 +80,6 @@ impl SimSite {
             Some((_, printer)) => look(&mut lock(printer)),
             None => panic!("there is no printer {number} of {}", self.printers.len()),
         }
-    }
-
-    /// Answers until one of the sockets fails, which loopback sockets do not.
-    pub async fn run(mut self) {
-        while self.tasks.join_next().await.is_some() {}
-        pending().await
     }
 }
 
