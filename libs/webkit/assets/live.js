@@ -1,6 +1,18 @@
-// Keeps a page fresh that says <main data-live="seconds">: fetches the same page and takes over its <main>.
-// Pages work without it. It never touches a page that someone is typing into, selecting from or not looking at.
+// Two comforts; pages work without them.
 "use strict";
+
+// A button <button data-copy="id" data-done="Copied" hidden> copies the field of that id.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  if (!navigator.clipboard) break;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value);
+    button.textContent = button.dataset.done;
+  });
+}
+
+// A page that says <main data-live="seconds"> stays fresh: the same page is fetched and its <main> taken over. Never touches
+// a page that someone is typing into, selecting from or not looking at.
 (() => {
   const main = document.querySelector("main[data-live]");
   const seconds = Number(main?.dataset.live);

@@ -192,7 +192,12 @@ impl Visit {
             nav,
             user: self.user(),
             csrf: self.csrf(),
-            notice: self.token.as_ref().and_then(|token| self.site.sessions.take_notice(token)),
+            // Not for a page that only refreshes itself: the notice is meant for the page that follows the form.
+            notice: self
+                .token
+                .as_ref()
+                .filter(|_| !self.is_live)
+                .and_then(|token| self.site.sessions.take_notice(token)),
             live_seconds,
             other_language: self.language_switch(),
             assets: &ASSETS,

@@ -155,6 +155,8 @@ pub struct Visit {
     pub(crate) session: Option<Session>,
     pub(crate) token: Option<String>,
     pub(crate) uri: Uri,
+    /// Whether the page asks for itself, to stay fresh.
+    pub(crate) is_live: bool,
 }
 
 impl Visit {
@@ -219,6 +221,7 @@ async fn enter(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
         session: None,
         token: None,
         uri: parts.uri.clone(),
+        is_live: is_live(headers),
         site,
     };
     let response = match admit(&mut visit, &parts).await {
@@ -244,6 +247,10 @@ async fn admit(visit: &mut Visit, request: &Parts) -> Result<Option<Response>, P
     let path = request.uri.path();
     if !visit.site.has_users().await? {
         return Ok((path != "/setup").then(|| Redirect::to("/setup").into_response()));
+    }
+    if !reads && BEFORE_LOG_IN.contains(&path) {
+        // Whoever logs in, does so anew: a log-in form left open in another tab must not fail for lack of a token.
+        return Ok(None);
     }
     if let Some((token, session)) = visit.site.session(&request.headers).await? {
         visit.session = Some(session);
