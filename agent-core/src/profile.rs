@@ -398,7 +398,7 @@ fn without_serial<'a>(model: &'a str, serial: Option<&str>) -> &'a str {
     head.filter(|head| !head.is_empty()).unwrap_or(model)
 }
 
-/// A model without its maker's name in front: `Kyocera ECOSYS M2540dn` in a column of its own says `Kyocera` once.
+/// A model without its maker's name in front: `Acme Laser 5` beside a column with the maker says `Acme` once.
 fn without_maker(model: &str, maker: Option<&str>) -> String {
     let rest = maker.and_then(|maker| {
         let (head, rest) = model.split_at_checked(maker.len())?;

@@ -1,1 +1,3 @@
-//! Carries no code: the tests stand beside this folder, one binary each.
+//! Tools of the system tests. What is tested stands beside this folder, one binary each; nothing that ships is here.
+
+pub mod repository;
