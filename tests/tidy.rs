@@ -19,11 +19,11 @@ use system_tests::repository::{root, texts};
 
 /// A crate may use crates of lower layers only.
 const LAYERS: [&[&str]; 4] =
-    [&["wire"], &["agent-core", "manager-core"], &["webkit", "manager-store"], &["agentd", "managerd"]];
+    [&["wire"], &["agent-core", "manager-core"], &["journal", "webkit", "manager-store"], &["agentd", "managerd"]];
 /// Crates for tests and demo: anyone's tests may use them, nothing that ships.
 const TOOLS: [&str; 2] = ["testkit", "system-tests"];
 /// All that the two sides have in common: the language, and the ground of their pages.
-const SHARED: [&str; 2] = ["webkit", "wire"];
+const SHARED: [&str; 3] = ["journal", "webkit", "wire"];
 /// The layers that only decide.
 const PURE: [&str; 3] = ["wire", "agent-core", "manager-core"];
 /// Crates that touch the world: never below a crate of the pure layers.

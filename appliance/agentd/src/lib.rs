@@ -6,7 +6,6 @@ pub mod cli;
 pub mod collector;
 pub mod driver;
 pub mod json;
-pub mod logging;
 pub mod one_shot;
 pub mod print;
 pub mod provision;

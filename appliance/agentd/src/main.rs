@@ -6,6 +6,6 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let command_line = agentd::cli::CommandLine::parse();
-    agentd::logging::start(command_line.verbose);
+    journal::start(command_line.verbose, &["agentd", "webkit"]);
     agentd::cli::run(command_line)
 }

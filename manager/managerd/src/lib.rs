@@ -6,7 +6,6 @@
 pub mod agent_toml;
 pub mod cli;
 pub mod intake;
-pub mod logging;
 pub mod service;
 pub mod web;
 

@@ -6,7 +6,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let command_line = managerd::cli::CommandLine::parse();
-    managerd::logging::start(command_line.is_verbose());
+    journal::start(command_line.is_verbose(), &["managerd", "manager", "manager_store", "webkit"]);
     match managerd::cli::run(command_line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

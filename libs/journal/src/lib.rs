@@ -1,12 +1,17 @@
-//! Where the log goes: to the journal when systemd started us, else readable to standard error.
+//! Where a daemon's log goes: to the journal when systemd started it, else readable to standard error.
+//!
+//! Only that; what is logged is the daemons' business.
 
-use std::{env, fs, os::unix::fs::MetadataExt};
+use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use log::LevelFilter;
 use systemd_journal_logger::JournalLog;
 
-/// Starts logging. On a terminal `RUST_LOG` overrides the level.
-pub fn start(is_verbose: bool) {
+/// Starts logging: these modules at INFO (with `is_verbose`, DEBUG), everything else at WARN. Where the log goes to a
+/// terminal, `RUST_LOG` overrides it. A second start, as in tests, changes nothing.
+pub fn start(is_verbose: bool, modules: &[&str]) {
     let level = if is_verbose { LevelFilter::Debug } else { LevelFilter::Info };
     if stderr_is_the_journal() && start_journal().is_ok() {
         log::set_max_level(level);
@@ -14,10 +19,9 @@ pub fn start(is_verbose: bool) {
     }
     let mut builder = env_logger::Builder::new();
     builder.filter_level(LevelFilter::Warn);
-    for module in ["managerd", "manager", "manager_store", "webkit"] {
+    for module in modules {
         builder.filter_module(module, level);
     }
-    // A second start, in tests, is no fault.
     let _ = builder.parse_default_env().try_init();
 }
 
