@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{StatusCode, Url};
+use rustls::CertificateError;
 use thiserror::Error;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -155,24 +156,39 @@ impl Client {
 
 fn explained(error: &reqwest::Error) -> DeliveryError {
     let mut reason = error.to_string();
-    let mut tls = false;
+    let mut tls = None;
     let mut source = error.source();
     while let Some(inner) = source {
-        // hyper wraps rustls' errors in those of I/O, so the chain is followed to its end.
-        let io = inner.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
-        tls |= inner.is::<rustls::Error>() || io.is_some_and(|io| io.is::<rustls::Error>());
+        tls = tls.or_else(|| tls_error(inner));
         reason = inner.to_string();
         source = inner.source();
     }
     if error.is_timeout() && !error.is_connect() {
-        DeliveryError::Timeout
-    } else if tls {
-        DeliveryError::Tls(reason)
-    } else if error.is_connect() {
-        DeliveryError::Connect(reason)
-    } else {
-        DeliveryError::Broken(reason)
+        return DeliveryError::Timeout;
     }
+    match tls {
+        Some(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
+            DeliveryError::Tls("its key is not the one that the enrolment code names".to_owned())
+        }
+        Some(other) => DeliveryError::Tls(other.to_string()),
+        None if error.is_connect() => DeliveryError::Connect(reason),
+        None => DeliveryError::Broken(reason),
+    }
+}
+
+/// The error of TLS in a link of the chain; it comes wrapped in one or two errors of I/O, which hide it from `source`.
+fn tls_error<'a>(link: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(error) = link.downcast_ref() {
+        return Some(error);
+    }
+    let mut io = link.downcast_ref::<std::io::Error>();
+    while let Some(inner) = io.and_then(std::io::Error::get_ref) {
+        if let Some(error) = inner.downcast_ref() {
+            return Some(error);
+        }
+        io = inner.downcast_ref();
+    }
+    None
 }
 
 /// Unpacks a document of the outbox.
