@@ -11,6 +11,7 @@ use agent_core::engine::Event;
 use agent_core::reader::{ReadError, Remark};
 use agent_core::snmp::{Credential, Version};
 use agent_core::sweep::SearchPlan;
+use proptest::prelude::*;
 use testkit::printer_sim::{Mood, Printer, Version as SimVersion};
 use testkit::recording::Recording;
 use wire::device::total;
@@ -114,6 +115,30 @@ fn a_device_that_loops_is_read_up_to_there() {
 fn truncated_answers_never_panic_and_never_last() {
     let finished = World::new().with(1, printer(WALK).with_mood(Mood::Truncated)).read(1, &public());
     assert!(finished.cost.sent < 400, "{:?}", finished.cost);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the damage, a reading ends in bounded time, without a panic, and its meaning can be taken.
+    #[test]
+    fn damaged_answers_end_a_reading_in_peace(damages in proptest::collection::vec((any::<u16>(), any::<u8>(), any::<bool>()), 1..40)) {
+        let mut world = World::new().with(1, printer(WALK));
+        world.damage = Some(Box::new(move |number, bytes| {
+            let (at, octet, cut) = damages[number % damages.len()];
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = octet;
+            if cut && at > 40 {
+                bytes.truncate(at);
+            }
+        }));
+        let finished = world.read(1, &public());
+        prop_assert!(finished.cost.sent <= 1300, "{:?}", finished.cost);
+        if let Ok(reading) = finished.outcome {
+            let profiles = agent_core::profile::Profiles::built_in().unwrap();
+            profiles.snapshot(profiles.named(&reading.profile), &reading.variables);
+        }
+    }
 }
 
 #[test]

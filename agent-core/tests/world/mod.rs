@@ -33,6 +33,8 @@ pub struct World {
     pub contacted: Vec<SocketAddr>,
     /// Loses every n-th datagram.
     pub lose_every: Option<usize>,
+    /// Damages answers: takes the number of the answer and its bytes.
+    pub damage: Option<Box<dyn FnMut(usize, &mut Vec<u8>)>>,
     sent: usize,
 }
 
@@ -45,6 +47,7 @@ impl World {
             arrivals: Vec::new(),
             contacted: Vec::new(),
             lose_every: None,
+            damage: None,
             sent: 0,
         }
     }
@@ -125,7 +128,10 @@ impl World {
             return;
         }
         let Some(printer) = self.printers.get_mut(&to) else { return };
-        for response in printer.answer(bytes) {
+        for mut response in printer.answer(bytes) {
+            if let Some(damage) = &mut self.damage {
+                damage(self.sent, &mut response.bytes);
+            }
             let from = match response.source {
                 Source::Same => to,
                 Source::OtherPort => SocketAddr::new(to.ip(), to.port() + 1),
