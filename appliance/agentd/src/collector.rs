@@ -314,7 +314,6 @@ impl Collector {
         if !self.targets.contains_key(&address) {
             self.added += 1;
             self.watch(address, credential.clone(), None);
-            self.schedule.poll_due(self.driver.now());
         }
         // Whoever had this device before has it no longer: it has moved here.
         for (other, target) in &mut self.targets {
