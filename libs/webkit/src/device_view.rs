@@ -29,6 +29,7 @@ texts! {
         supplies: "Supplies", "Verbrauchsmaterial";
         no_supplies: "The device names no supplies.", "Das Gerät nennt kein Verbrauchsmaterial.";
         some_left: "some left", "noch etwas da";
+        some_room: "some room", "noch Platz";
         unknown: "unknown", "unbekannt";
         no_limit: "no limit", "unbegrenzt";
         empty: "empty", "leer";
@@ -273,7 +274,8 @@ impl DevicePanels {
         let t = DeviceTexts::of(lang);
         let status = record.status.clone().unwrap_or_default();
         let counters = record.counters.as_deref().unwrap_or_default();
-        let total = device::total(counters).map(|total| {
+        let billed = device::total(counters);
+        let total = billed.map(|total| {
             (
                 number(lang, total.value),
                 words::counter_unit(lang, &total.unit).into_owned(),
@@ -287,7 +289,7 @@ impl DevicePanels {
             console: status.console.join("\n"),
             supplies: record.supplies.as_deref().unwrap_or_default().iter().map(|s| SupplyItem::of(lang, s)).collect(),
             trays: record.trays.as_deref().unwrap_or_default().iter().map(|tray| TrayRow::of(lang, tray)).collect(),
-            counters: counters.iter().map(|counter| CounterRow::of(lang, counter)).collect(),
+            counters: counters.iter().map(|counter| CounterRow::of(lang, counter, billed)).collect(),
             total,
             facts: facts(lang, record),
         };
@@ -451,6 +453,7 @@ pub fn level_words(lang: Lang, level: Level, percent: Option<u8>, class: &Supply
         (_, Some(percent)) if fills => fill(t.room, &[&percent]),
         (_, Some(percent)) => format!("{percent} %"),
         (Level::Measured(amount), None) => number(lang, amount),
+        (Level::SomeLeft, None) if fills => t.some_room.to_owned(),
         (Level::SomeLeft, None) => t.some_left.to_owned(),
         (Level::NoLimit, None) => t.no_limit.to_owned(),
         (Level::Unknown, None) => t.unknown.to_owned(),
@@ -483,6 +486,7 @@ impl TrayRow {
             Level::Measured(amount) => amount_words(lang, amount, tray.capacity, &words::tray_unit(lang, &tray.unit)),
             Level::Empty if matches!(tray.kind, TrayKind::Output(_)) => t.full.to_owned(),
             Level::Empty => t.empty.to_owned(),
+            Level::SomeLeft if matches!(tray.kind, TrayKind::Output(_)) => t.some_room.to_owned(),
             Level::SomeLeft => t.some_left.to_owned(),
             Level::Unknown => t.unknown.to_owned(),
             Level::NoLimit => t.no_limit.to_owned(),
@@ -509,13 +513,13 @@ struct CounterRow {
 }
 
 impl CounterRow {
-    fn of(lang: Lang, counter: &Counter) -> Self {
+    fn of(lang: Lang, counter: &Counter, billed: Option<&Counter>) -> Self {
         Self {
             name: words::counter_name(lang, counter),
             value: number(lang, counter.value),
             unit: words::counter_unit(lang, &counter.unit).into_owned(),
             source: counter.source.clone(),
-            is_total: counter.is_total(),
+            is_total: billed == Some(counter),
         }
     }
 }

@@ -253,3 +253,116 @@ fn is_host(host: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']' | b'_'))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::{get, post};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        sync::oneshot,
+    };
+    use tokio_rustls::{
+        TlsConnector,
+        rustls::{
+            ClientConfig, RootCertStore,
+            pki_types::{CertificateDer, ServerName, pem::PemObject},
+        },
+    };
+
+    use super::*;
+
+    struct Server {
+        folder: tempfile::TempDir,
+        address: SocketAddr,
+        stop: oneshot::Sender<()>,
+        task: tokio::task::JoinHandle<Result<(), ListenError>>,
+    }
+
+    impl Server {
+        async fn start() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let keeper = CertificateKeeper::load_or_make(folder.path(), &[], Timestamp::now()).unwrap();
+            let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+            let address = listener.address();
+            let router = Router::new()
+                .route("/peer", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
+                .route("/echo", post(|body: axum::body::Bytes| async move { body.len().to_string() }));
+            let limits = Limits { body: 1000, ..Limits::default() };
+            let (stop, stopped) = oneshot::channel();
+            let stopped = async move { drop(stopped.await) };
+            let task = tokio::spawn(serve(listener, Arc::new(keeper), router, limits, stopped));
+            Self { folder, address, stop, task }
+        }
+
+        async fn plain(&self, request: &str) -> String {
+            let stream = TcpStream::connect(self.address).await.unwrap();
+            talk(stream, request).await
+        }
+
+        async fn tls(&self, request: &str) -> String {
+            let pem = std::fs::read(self.folder.path().join("web-certificate.pem")).unwrap();
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+            let config =
+                ClientConfig::builder_with_provider(Arc::new(tokio_rustls::rustls::crypto::ring::default_provider()))
+                    .with_safe_default_protocol_versions()
+                    .unwrap()
+                    .with_root_certificates(roots)
+                    .with_no_client_auth();
+            let stream = TcpStream::connect(self.address).await.unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+            talk(stream, request).await
+        }
+    }
+
+    async fn talk(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, request: &str) -> String {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // A connection that is closed without the farewell of TLS is an error of reading, after all was read.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn pages_are_served_over_tls_and_the_visitor_is_known() {
+        let server = Server::start().await;
+        let answer = server.tls("GET /peer HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.contains("127.0.0.1:"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_visitor_without_tls_is_sent_to_the_same_place_with_it() {
+        let server = Server::start().await;
+        let answer = server.plain("GET /a?b=c HTTP/1.1\r\nHost: box.example:8443\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 308"), "{answer}");
+        assert!(answer.contains("location: https://box.example:8443/a?b=c\r\n"), "{answer}");
+        let answer = server.plain("GET / HTTP/1.1\r\nHost: evil.example/x?\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        let answer = server.plain("nonsense\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_body_has_a_bound() {
+        let server = Server::start().await;
+        let head = "POST /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+        let small = server.tls(&format!("{head}Content-Length: 1000\r\n\r\n{}", "x".repeat(1000))).await;
+        assert!(small.starts_with("HTTP/1.1 200") && small.ends_with("1000"), "{small}");
+        let large = server.tls(&format!("{head}Content-Length: 1001\r\n\r\n{}", "x".repeat(1001))).await;
+        assert!(large.starts_with("HTTP/1.1 413"), "{large}");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_named_and_a_stop_is_orderly() {
+        let server = Server::start().await;
+        let error = Listener::bind(server.address).await.unwrap_err();
+        assert!(error.to_string().contains("is in use by another program"), "{error}");
+        let error = Listener::bind("192.0.2.1:0".parse().unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("is not an address of this machine"), "{error}");
+        server.stop.send(()).unwrap();
+        server.task.await.unwrap().unwrap();
+        assert!(TcpStream::connect(server.address).await.is_err());
+    }
+}

@@ -20,7 +20,7 @@ use crate::{
 
 /// Manager of Druckwart: takes the reports of agents and shows the printers of a fleet.
 #[derive(Debug, Parser)]
-#[command(name = "manager", version, about, after_help = EXAMPLES)]
+#[command(name = "manager", version, after_help = EXAMPLES)]
 pub struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,

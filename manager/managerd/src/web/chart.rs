@@ -6,7 +6,7 @@ use plotters::{
     drawing::IntoDrawingArea,
     prelude::SVGBackend,
     series::LineSeries,
-    style::{IntoFont, RGBColor},
+    style::{Color, IntoFont, RGBColor},
 };
 use webkit::{
     moment::date,
@@ -57,11 +57,11 @@ pub fn draw(points: &[Point], size: (u32, u32), lang: Lang, zone: &TimeZone) -> 
         chart
             .configure_mesh()
             .disable_x_mesh()
-            .light_line_style(RGBColor(255, 255, 255).to_transparent())
+            .light_line_style(GRID.mix(0.0))
             .bold_line_style(GRID)
             .axis_style(AXIS)
             .label_style(font)
-            .x_labels(usize::try_from(size.0 / 130).unwrap_or(4).max(2))
+            .x_labels(usize::try_from(size.0 / 95).unwrap_or(4).max(2))
             .y_labels(5)
             .x_label_formatter(&|days| {
                 #[allow(clippy::cast_possible_truncation, reason = "days of stored times fit by far")]
@@ -86,16 +86,6 @@ pub fn draw(points: &[Point], size: (u32, u32), lang: Lang, zone: &TimeZone) -> 
 
 fn failed(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("cannot draw the chart: {error}")
-}
-
-trait Transparent {
-    fn to_transparent(self) -> plotters::style::RGBAColor;
-}
-
-impl Transparent for RGBColor {
-    fn to_transparent(self) -> plotters::style::RGBAColor {
-        plotters::style::Color::mix(&self, 0.0)
-    }
 }
 
 #[cfg(test)]

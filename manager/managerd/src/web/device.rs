@@ -42,7 +42,7 @@ const LIVE_SECONDS: u32 = 15;
 /// Readings in the chart.
 const MOST_POINTS: u32 = 2000;
 /// Readings in the table.
-const MOST_ROWS: usize = 30;
+const MOST_ROWS: usize = 15;
 /// Alerts in the table.
 const MOST_ALERTS: u32 = 50;
 /// Readings in one export.
@@ -200,7 +200,7 @@ impl AlertRow {
         let t = Texts::of(lang);
         let class = severity_class(&AlertSeverity::from_keyword(&alert.severity));
         let word = match class {
-            "critical" => t.critical,
+            "critical" => t.alert_critical,
             "warning" => t.warning,
             _ => t.alert,
         };

@@ -158,6 +158,8 @@ struct Column {
     class: &'static str,
     href: String,
     sort: Option<&'static str>,
+    /// A second order for the same column.
+    beside: Option<(&'static str, String)>,
 }
 
 /// A device in the list.
@@ -292,15 +294,17 @@ fn columns(t: &'static Texts, choice: &Choice) -> Vec<Column> {
         ("total", t.total, "number"),
         ("customer", t.customer, ""),
         ("serial", t.serial, ""),
-        ("address", t.address, ""),
         ("read", t.read, ""),
     ];
     let chosen = ORDERS.iter().find(|(_, order)| *order == choice.order()).map_or("urgency", |(word, _)| *word);
     let is_descending = choice.dir == "desc";
     let column = |(word, label, class): (&'static str, &'static str, &'static str)| {
-        let turn = if word == chosen && !is_descending { "desc" } else { "" };
-        let sort = (word == chosen).then_some(if is_descending { "descending" } else { "ascending" });
-        Column { label, class, href: choice.link("/", &[("order", word), ("dir", turn)]), sort }
+        let turn = |word| if word == chosen && !is_descending { "desc" } else { "" };
+        let href = |word| choice.link("/", &[("order", word), ("dir", turn(word))]);
+        let is_chosen = word == chosen || (word == "serial" && chosen == "address");
+        let sort = is_chosen.then_some(if is_descending { "descending" } else { "ascending" });
+        let beside = (word == "serial").then(|| (t.address, href("address")));
+        Column { label, class, href: href(word), sort, beside }
     };
     heads.into_iter().map(column).collect()
 }

@@ -141,7 +141,6 @@ webkit::texts! {
         show: "Show", "Zeigen";
         value: "Value", "Stand";
         change: "Change", "Zuwachs";
-        remark: "Remark", "Bemerkung";
         remark_backwards: "Lower than before: a new meter begins here, nothing is billed across it",
             "Niedriger als zuvor: Hier beginnt ein neuer Zähler, darüber hinweg wird nichts abgerechnet";
         remark_restarted: "Started again", "Neu begonnen";
@@ -151,6 +150,7 @@ webkit::texts! {
         alert_history: "Alert history", "Verlauf der Meldungen";
         alerts_none: "No alert has been seen on this device yet.", "An diesem Gerät gab es noch keine Meldung.";
         alert: "Alert", "Meldung";
+        alert_critical: "Critical", "Kritisch";
         from: "From", "Von";
         until: "Until", "Bis";
         still: "still open", "noch offen";
