@@ -1,3 +1,9 @@
 //! Tools of the system tests. What is tested stands beside this folder, one binary each; nothing that ships is here.
 
+pub mod browser;
+pub mod gate;
+pub mod house;
+pub mod programs;
 pub mod repository;
+pub mod visitor;
+pub mod wait;

@@ -22,7 +22,8 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   const isBusy = () => {
     const focus = document.activeElement;
     const typing = focus && main.contains(focus) && focus.matches("input, select, textarea, button, summary");
-    const filled = [...main.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+    const changed = (field) => (/^(checkbox|radio)$/.test(field.type) ? field.checked !== field.defaultChecked : field.value !== field.defaultValue);
+    const filled = [...main.querySelectorAll("input, textarea")].some(changed);
     return document.hidden || typing || filled || String(document.getSelection()) !== "";
   };
 
