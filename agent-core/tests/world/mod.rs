@@ -23,6 +23,9 @@ use testkit::recording::Recording;
 /// How long every datagram is under way.
 const LATENCY: Duration = Duration::from_millis(10);
 
+/// Damages an answer: takes its number and its bytes.
+pub type Damage = Box<dyn FnMut(usize, &mut Vec<u8>)>;
+
 pub struct World {
     pub engine: Engine,
     pub printers: BTreeMap<SocketAddr, Printer>,
@@ -33,8 +36,8 @@ pub struct World {
     pub contacted: Vec<SocketAddr>,
     /// Loses every n-th datagram.
     pub lose_every: Option<usize>,
-    /// Damages answers: takes the number of the answer and its bytes.
-    pub damage: Option<Box<dyn FnMut(usize, &mut Vec<u8>)>>,
+    /// Damages answers.
+    pub damage: Option<Damage>,
     sent: usize,
 }
 
