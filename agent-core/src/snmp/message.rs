@@ -1,7 +1,7 @@
 //! Requests to bytes, bytes to responses. The only place that knows the form of SNMP messages.
 //!
 //! Responses are decoded by `snmp-parser`. It refuses a whole message for single values that real devices get wrong (a
-//! Counter32 with its sign bit set, a community that is not UTF-8), so what it refuses goes through [`super::lenient`] once more.
+//! Counter32 with its sign bit set, a community that is not UTF-8), so what it refuses goes through a forgiving reader of ours once more.
 
 use snmp_parser::asn1_rs::FromBer;
 use snmp_parser::{ErrorStatus as Status, NetworkAddress, ObjectSyntax, PduType, SnmpMessage, SnmpPdu, VarBindValue};
