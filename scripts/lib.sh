@@ -66,7 +66,7 @@ check_rust() {
     if command -v rustup > /dev/null; then
         fail "Rust $found is too old, $wanted is needed: run \`rustup update stable\` and start again."
     fi
-    fail "Rust $found is too old, $wanted is needed. On Debian 12 the security updates have a newer one:
-    add  deb http://security.debian.org/debian-security bookworm-security main  to /etc/apt/sources.list.d/security.list,
-    run  apt-get update && apt-get install rustc-web cargo-web  as root, and start again. Elsewhere: https://rustup.rs"
+    fail "Rust $found is too old, $wanted is needed. On Debian 12 the security updates have a newer one: enable the suite
+    bookworm-security in apt's sources, run  apt-get update && apt-get install rustc-web cargo-web  as root, and start again.
+    Elsewhere install it with rustup."
 }
