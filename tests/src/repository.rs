@@ -26,7 +26,11 @@ pub fn texts() -> Result<Vec<(String, String)>> {
             let name = entry.file_name();
             let place = folder.join(&name);
             let kind = entry.file_type()?;
-            if kind.is_dir() && !PASSED_OVER.iter().any(|passed_over| name == *passed_over) {
+            // `.git` is a file where the repository is one of several work trees.
+            if PASSED_OVER.iter().any(|passed_over| name == *passed_over) {
+                continue;
+            }
+            if kind.is_dir() {
                 folders.push(place);
             } else if kind.is_file()
                 && let Ok(text) = fs::read_to_string(entry.path())
