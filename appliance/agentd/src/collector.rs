@@ -23,7 +23,9 @@ use wire::device::DeviceId;
 use crate::driver::Driver;
 use crate::ranges::{self, Range};
 use crate::settings::Rhythm;
-use crate::store::{Saved, ScanRange, Store};
+use crate::store::Store;
+use crate::store::devices::Saved;
+use crate::store::settings::ScanRange;
 
 /// Failed polls in a row before a device counts as silent: one lost poll is no event.
 const FAILURES_TO_SILENCE: u32 = 2;

@@ -7,7 +7,8 @@ use thiserror::Error;
 
 use crate::ranges::Range;
 use crate::settings::{ManagerAddress, Rhythm, SettingError};
-use crate::store::{ScanRange, Store, StoreError};
+use crate::store::settings::ScanRange;
+use crate::store::{Store, StoreError};
 
 /// What a file may set; what it leaves out stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

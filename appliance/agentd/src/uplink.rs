@@ -21,7 +21,9 @@ use wire::xml::encode_request;
 pub use http::{DeliveryError, Hop, HopReport, gunzip as unpack};
 
 use crate::settings::ManagerAddress;
-use crate::store::{Enrolment, Store, Waiting};
+use crate::store::Store;
+use crate::store::outbox::Waiting;
+use crate::store::settings::Enrolment;
 
 /// First pause after a failure; doubles up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(2);

@@ -19,7 +19,7 @@ use wire::device::Condition;
 
 use super::Parts;
 use crate::collector::Command;
-use crate::store::DeviceLine;
+use crate::store::devices::DeviceLine;
 
 /// Rows on one page of the list.
 const PAGE: usize = 100;

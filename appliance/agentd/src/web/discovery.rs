@@ -18,7 +18,7 @@ use super::devices::NoFields;
 use crate::collector::{Activity, Command};
 use crate::ranges::{self, OWN_SUBNETS, Range};
 use crate::settings::Rhythm;
-use crate::store::ScanRange;
+use crate::store::settings::ScanRange;
 
 /// Most ranges and most communities of one.
 const MAX_RANGES: usize = 200;

@@ -16,7 +16,8 @@ use webkit::texts;
 use super::Parts;
 use super::devices::NoFields;
 use crate::settings::{ManagerAddress, SettingError};
-use crate::store::{Enrolment, Unreported};
+use crate::store::outbox::Unreported;
+use crate::store::settings::Enrolment;
 use crate::uplink::{self, HopReport};
 
 texts! {

@@ -1,0 +1,203 @@
+//! Reports: what waits to be told, what was made of it, what the manager took and refused.
+
+use agent_core::change::Changes;
+use agent_core::report::{Sender, compose};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Transaction, params};
+use wire::device::{DeviceId, DeviceRecord};
+use wire::message::{ReportId, Request, SendReports};
+use wire::xml::{decode_device, encode_request};
+
+use super::{Result, Store, StoreError, moment, set, setting};
+
+/// Refused reports that are kept.
+const KEPT_REFUSED: i64 = 20;
+
+/// A report that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Row in the outbox.
+    pub row: i64,
+    /// Name of the report.
+    pub id: ReportId,
+    /// gzip of the XML.
+    pub document: Vec<u8>,
+}
+
+/// What waits to be reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreported {
+    /// Whether anything has changed.
+    pub any: bool,
+    /// Since when something urgent waits.
+    pub urgent_since: Option<Timestamp>,
+    /// Reports in the outbox.
+    pub waiting: u64,
+}
+
+impl Store {
+    /// Begins an epoch of report names: later than every one before, whatever the clock says.
+    pub fn begin_epoch(&self, now: Timestamp) -> Result<()> {
+        self.transaction(|change| {
+            let last = setting(change, "epoch")?.and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
+            set(change, "epoch", &now.as_millisecond().max(last + 1).to_string())?;
+            set(change, "sequence", "0")
+        })
+    }
+
+    /// What waits to be reported.
+    pub fn unreported(&self) -> Result<Unreported> {
+        let query =
+            "SELECT EXISTS (SELECT 1 FROM device WHERE unreported <> 0) OR EXISTS (SELECT 1 FROM removed_device),
+                            (SELECT min(urgent_since) FROM device), (SELECT count(*) FROM outbox)";
+        Ok(self.connection().query_row(query, [], |row| {
+            Ok(Unreported {
+                any: row.get(0)?,
+                urgent_since: row.get::<_, Option<i64>>(1)?.map(moment),
+                waiting: row.get(2)?,
+            })
+        })?)
+    }
+
+    /// Marks everything as changed, so that the next reports tell all.
+    pub fn mark_all(&self) -> Result<()> {
+        self.connection().execute("UPDATE device SET unreported = ?1", [bits(Changes::ALL)])?;
+        Ok(())
+    }
+
+    /// Makes reports of all that waits and puts them into the outbox; with nothing waiting, one report that says so. Gives
+    /// how many were made.
+    pub fn make_reports(&self, sender: &Sender, now: Timestamp) -> Result<usize> {
+        self.transaction(|change| {
+            let removed = removed_devices(change)?;
+            let mut waiting = changed_records(change)?;
+            let mut made = 0;
+            while made == 0 || !waiting.is_empty() {
+                let rest = waiting.split_off(waiting.len().min(SendReports::MAX_DEVICES));
+                let devices = std::mem::replace(&mut waiting, rest);
+                let removed = if made == 0 { removed.clone() } else { Vec::new() };
+                let id = next_report_id(change)?;
+                let report = compose(sender, id, now, devices, removed);
+                let document = gzip(&encode_request(&Request::SendReports(report)));
+                let query = "INSERT INTO outbox (epoch, sequence, created_at, document) VALUES (?1, ?2, ?3, ?4)";
+                change.execute(query, params![id.epoch, id.sequence, now.as_millisecond(), document])?;
+                made += 1;
+            }
+            change.execute("UPDATE device SET unreported = 0, urgent_since = NULL WHERE unreported <> 0", [])?;
+            change.execute("DELETE FROM removed_device", [])?;
+            Ok(made)
+        })
+    }
+
+    /// The oldest report that waits.
+    pub fn oldest_report(&self) -> Result<Option<Waiting>> {
+        let query = "SELECT id, epoch, sequence, document FROM outbox ORDER BY id LIMIT 1";
+        let waiting = self.connection().query_row(query, [], |row| {
+            let id = ReportId { epoch: row.get(1)?, sequence: row.get(2)? };
+            Ok(Waiting { row: row.get(0)?, id, document: row.get(3)? })
+        });
+        Ok(waiting.optional()?)
+    }
+
+    /// Forgets a report that the manager has accepted, and keeps it as the last one that was sent.
+    pub fn accept_report(&self, report: &Waiting) -> Result<()> {
+        self.transaction(|change| {
+            change.execute("DELETE FROM outbox WHERE id = ?1", [report.row])?;
+            set(change, "last_report", &data_encoding::BASE64.encode(&report.document))
+        })
+    }
+
+    /// Takes a report out of the way that the manager refused for good: sent again it would be refused again, and nothing
+    /// behind it would ever be delivered.
+    pub fn set_aside(&self, report: &Waiting, at: Timestamp, reason: &str) -> Result<()> {
+        self.transaction(|change| {
+            change.execute("DELETE FROM outbox WHERE id = ?1", [report.row])?;
+            let query = "INSERT INTO refused_report (epoch, sequence, refused_at, reason, document) VALUES (?1, ?2, ?3, ?4, ?5)";
+            let ReportId { epoch, sequence } = report.id;
+            change.execute(query, params![epoch, sequence, at.as_millisecond(), reason, report.document])?;
+            let query = "DELETE FROM refused_report WHERE id <= (SELECT max(id) FROM refused_report) - ?1";
+            change.execute(query, [KEPT_REFUSED])?;
+            Ok(())
+        })
+    }
+
+    /// How many reports were refused for good, and why the last one was.
+    pub fn refused_reports(&self) -> Result<(u64, Option<String>)> {
+        let query = "SELECT count(*), (SELECT reason FROM refused_report ORDER BY id DESC LIMIT 1) FROM refused_report";
+        Ok(self.connection().query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
+    }
+
+    /// The last report that the manager has accepted, gzip of the XML.
+    pub fn last_report(&self) -> Result<Option<Vec<u8>>> {
+        let text = setting(&self.connection(), "last_report")?;
+        Ok(text.and_then(|text| data_encoding::BASE64.decode(text.as_bytes()).ok()))
+    }
+}
+
+fn removed_devices(change: &Transaction<'_>) -> Result<Vec<DeviceId>> {
+    let mut rows = change.prepare("SELECT id FROM removed_device ORDER BY id")?;
+    let ids = rows.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    Ok(ids.into_iter().filter_map(DeviceId::new).collect())
+}
+
+fn changed_records(change: &Transaction<'_>) -> Result<Vec<(DeviceRecord, Changes)>> {
+    let mut rows =
+        change.prepare("SELECT id, record, unreported, silent_since FROM device WHERE unreported <> 0 ORDER BY id")?;
+    let rows = rows.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, Option<i64>>(3)?))
+    })?;
+    rows.map(|row| {
+        let (id, record, unreported, silent_since) = row?;
+        let mut record = decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id, error))?;
+        record.silent_since = silent_since.map(moment);
+        Ok((record, changes_of(unreported)))
+    })
+    .collect()
+}
+
+fn next_report_id(change: &Transaction<'_>) -> Result<ReportId> {
+    let number =
+        |key: &str| Ok::<_, StoreError>(setting(change, key)?.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0));
+    let id = ReportId { epoch: number("epoch")?, sequence: number("sequence")? + 1 };
+    set(change, "sequence", &id.sequence.to_string())?;
+    Ok(id)
+}
+
+fn gzip(document: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(document).and_then(|()| encoder.finish()).expect("writing to memory does not fail")
+}
+
+const IDENTITY: i64 = 1;
+const STATUS: i64 = 2;
+const SUPPLIES: i64 = 4;
+const TRAYS: i64 = 8;
+const COUNTERS: i64 = 16;
+/// Only whether the device answers has changed.
+pub(super) const ANSWERING: i64 = 32;
+
+pub(super) fn bits(changes: Changes) -> i64 {
+    [
+        (changes.identity, IDENTITY),
+        (changes.status, STATUS),
+        (changes.supplies, SUPPLIES),
+        (changes.trays, TRAYS),
+        (changes.counters, COUNTERS),
+    ]
+    .into_iter()
+    .filter(|(changed, _)| *changed)
+    .map(|(_, bit)| bit)
+    .sum()
+}
+
+fn changes_of(bits: i64) -> Changes {
+    Changes {
+        identity: bits & IDENTITY != 0,
+        status: bits & STATUS != 0,
+        supplies: bits & SUPPLIES != 0,
+        trays: bits & TRAYS != 0,
+        counters: bits & COUNTERS != 0,
+        urgent: false,
+    }
+}

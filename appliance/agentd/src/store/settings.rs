@@ -1,0 +1,170 @@
+//! What was set: the schedule, the ranges to search, the manager.
+
+use agent_core::change::Changes;
+use agent_core::snmp::{Credential, Version};
+use rusqlite::{Transaction, params};
+use wire::enrolment::EnrolmentCode;
+
+use super::outbox::bits;
+use super::{Result, Store, StoreError, set, setting};
+use crate::settings::{ManagerAddress, Rhythm, parse_url};
+
+/// One range to search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanRange {
+    /// As written.
+    pub range: String,
+    /// As written, separated by commas.
+    pub exclusions: String,
+    /// UDP port.
+    pub port: u16,
+    /// SNMP versions in the order in which they are tried.
+    pub versions: Vec<Version>,
+    /// Communities in the order in which they are tried.
+    pub communities: Vec<String>,
+}
+
+impl ScanRange {
+    /// Every version with every community.
+    pub fn credentials(&self) -> Vec<Credential> {
+        let with = |version: &Version| {
+            let version = *version;
+            self.communities
+                .iter()
+                .map(move |community| Credential { version, community: community.as_bytes().to_vec() })
+        };
+        self.versions.iter().flat_map(with).collect()
+    }
+}
+
+/// How the manager's side stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolment {
+    /// Where the manager is.
+    pub manager: ManagerAddress,
+    /// Whether it knows this agent.
+    pub registered: bool,
+    /// Customer and site, in the manager's words.
+    pub site: Option<(String, String)>,
+}
+
+impl Store {
+    /// The schedule.
+    pub fn rhythm(&self) -> Result<Rhythm> {
+        let connection = self.connection();
+        let number =
+            |key: &str| Ok::<_, StoreError>(setting(&connection, key)?.and_then(|text| text.parse::<u64>().ok()));
+        let standard = Rhythm::default();
+        let rhythm = Rhythm::new(
+            number("poll_seconds")?.unwrap_or(standard.poll.as_secs()),
+            number("search_seconds")?.unwrap_or(standard.search.as_secs()),
+            number("report_seconds")?.unwrap_or(standard.report.as_secs()),
+            number("probes_per_second")?.and_then(|rate| u32::try_from(rate).ok()).unwrap_or(standard.rate),
+        );
+        Ok(rhythm.unwrap_or(standard))
+    }
+
+    /// Sets the schedule.
+    pub fn set_rhythm(&self, rhythm: &Rhythm) -> Result<()> {
+        self.transaction(|change| {
+            set(change, "poll_seconds", &rhythm.poll.as_secs().to_string())?;
+            set(change, "search_seconds", &rhythm.search.as_secs().to_string())?;
+            set(change, "report_seconds", &rhythm.report.as_secs().to_string())?;
+            set(change, "probes_per_second", &rhythm.rate.to_string())
+        })
+    }
+
+    /// The ranges to search, in the order in which they were given.
+    pub fn ranges(&self) -> Result<Vec<(i64, ScanRange)>> {
+        let connection = self.connection();
+        let mut rows = connection
+            .prepare("SELECT id, range, exclusions, port, versions, communities FROM scan_range ORDER BY id")?;
+        let ranges = rows.query_map([], |row| {
+            let words: String = row.get(4)?;
+            let communities: String = row.get(5)?;
+            let range = ScanRange {
+                range: row.get(1)?,
+                exclusions: row.get(2)?,
+                port: row.get(3)?,
+                versions: words.split(',').filter_map(Version::from_keyword).collect(),
+                communities: communities.lines().map(str::to_owned).collect(),
+            };
+            Ok((row.get(0)?, range))
+        })?;
+        Ok(ranges.collect::<Result<_, _>>()?)
+    }
+
+    /// Adds a range.
+    pub fn add_range(&self, range: &ScanRange) -> Result<()> {
+        self.transaction(|change| add_range(change, range))
+    }
+
+    /// Removes a range.
+    pub fn remove_range(&self, id: i64) -> Result<()> {
+        self.connection().execute("DELETE FROM scan_range WHERE id = ?1", [id])?;
+        Ok(())
+    }
+
+    /// Puts these ranges in the place of all others.
+    pub fn replace_ranges(&self, ranges: &[ScanRange]) -> Result<()> {
+        self.transaction(|change| {
+            change.execute("DELETE FROM scan_range", [])?;
+            ranges.iter().try_for_each(|range| add_range(change, range))
+        })
+    }
+
+    /// How the manager's side stands; `None` where none is set.
+    pub fn enrolment(&self) -> Result<Option<Enrolment>> {
+        let connection = self.connection();
+        let get = |key: &str| setting(&connection, key);
+        let (Some(url), Some(code)) = (get("manager_url")?, get("manager_code")?) else { return Ok(None) };
+        let (Ok(url), Some(code)) = (parse_url(&url), EnrolmentCode::parse(&code)) else { return Ok(None) };
+        Ok(Some(Enrolment {
+            manager: ManagerAddress { url, code },
+            registered: get("registered")?.is_some(),
+            site: get("customer")?.zip(get("site")?),
+        }))
+    }
+
+    /// Sets the manager. The agent registers anew, and tells the manager everything. The same address and code as before
+    /// change nothing.
+    pub fn set_manager(&self, manager: &ManagerAddress) -> Result<()> {
+        if self.enrolment()?.is_some_and(|before| before.manager == *manager) {
+            return Ok(());
+        }
+        self.transaction(|change| {
+            for key in ["registered", "customer", "site"] {
+                change.execute("DELETE FROM setting WHERE key = ?1", [key])?;
+            }
+            set(change, "manager_url", manager.url.as_str())?;
+            set(change, "manager_code", &manager.code.to_string())?;
+            change.execute("DELETE FROM outbox", [])?;
+            change.execute("UPDATE device SET unreported = ?1", [bits(Changes::ALL)])?;
+            Ok(())
+        })
+    }
+
+    /// Notes that the manager knows this agent.
+    pub fn set_registered(&self, customer: &str, site: &str) -> Result<()> {
+        self.transaction(|change| {
+            set(change, "registered", "yes")?;
+            set(change, "customer", customer)?;
+            set(change, "site", site)
+        })
+    }
+
+    /// Notes that the manager does not know this agent (any more): it has to register.
+    pub fn set_unregistered(&self) -> Result<()> {
+        self.connection().execute("DELETE FROM setting WHERE key = 'registered'", [])?;
+        Ok(())
+    }
+}
+
+fn add_range(change: &Transaction<'_>, range: &ScanRange) -> Result<()> {
+    let versions = range.versions.iter().map(|version| version.keyword()).collect::<Vec<_>>().join(",");
+    change.execute(
+        "INSERT INTO scan_range (range, exclusions, port, versions, communities) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![range.range, range.exclusions, range.port, versions, range.communities.join("\n")],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! What the store keeps, and tells the manager, over restarts and power cuts.
+
+use agent_core::report::Sender;
+use agent_core::snmp::Credential;
+use tempfile::TempDir;
+use wire::device::{DeviceId, Identity, Level, Snapshot, Supply};
+use wire::message::{AgentId, Request, SendReports};
+use wire::vocab::{Basis, ColorUse, CounterUnit, MediaSize, Service, Sides, SupplyClass, SupplyKind, SupplyUnit};
+use wire::xml::decode_request;
+
+use super::*;
+use crate::store::devices::Saved;
+use crate::store::outbox::Waiting;
+
+fn store() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    store.begin_epoch(moment(1000)).unwrap();
+    (folder, store)
+}
+
+fn reading(serial: &str, total: u64, level: i64) -> Saved {
+    let counter = wire::device::Counter {
+        service: Service::System,
+        color: ColorUse::Any,
+        size: MediaSize::Any,
+        sides: Sides::Any,
+        unit: CounterUnit::Impressions,
+        basis: Basis::Meter,
+        value: total,
+        source: "1.3.6.1.2.1.43.10.2.1.4.1.1".to_owned(),
+    };
+    let supply = Supply {
+        index: "1.1".to_owned(),
+        kind: SupplyKind::Toner,
+        class: SupplyClass::Consumed,
+        color: None,
+        description: "Toner".to_owned(),
+        part_number: None,
+        serial: None,
+        unit: SupplyUnit::Percent,
+        capacity: None,
+        level: Level::from_code(level),
+    };
+    Saved {
+        id: DeviceId::new(format!("1:{serial}")).unwrap(),
+        address: "192.0.2.1:161".to_owned(),
+        credential: Credential::v2c("public"),
+        read_at: moment(86_400_000),
+        snapshot: Snapshot {
+            identity: Identity { serial: Some(serial.to_owned()), ..Identity::default() },
+            supplies: vec![supply],
+            counters: vec![counter],
+            ..Snapshot::default()
+        },
+    }
+}
+
+fn sender() -> Sender {
+    Sender { agent: AgentId::of_key(&[1; 32]), agent_name: "box".to_owned(), software: "test".to_owned() }
+}
+
+fn oldest(store: &Store) -> (Waiting, SendReports) {
+    let waiting = store.oldest_report().unwrap().unwrap();
+    let document = crate::uplink::unpack(&waiting.document).unwrap();
+    let Request::SendReports(report) = decode_request(&document).unwrap() else { panic!("no report") };
+    (waiting, report)
+}
+
+#[test]
+fn a_report_holds_what_has_changed_and_only_that() {
+    let (_folder, store) = store();
+    store.save(&[reading("A", 100, 50), reading("B", 5, 50)]).unwrap();
+    assert_eq!(store.make_reports(&sender(), moment(2000)).unwrap(), 1);
+    let (waiting, first) = oldest(&store);
+    assert_eq!(first.devices.len(), 2);
+    assert!(first.devices.iter().all(|device| device.identity.is_some() && device.counters.is_some()));
+    store.accept_report(&waiting).unwrap();
+    assert!(!store.unreported().unwrap().any);
+
+    store.save(&[reading("A", 101, 50), reading("B", 5, 50)]).unwrap();
+    store.make_reports(&sender(), moment(3000)).unwrap();
+    let (_, second) = oldest(&store);
+    assert_eq!(second.id.sequence, first.id.sequence + 1);
+    let [device] = second.devices.as_slice() else { panic!("one device has changed") };
+    assert!(device.counters.is_some() && device.supplies.is_none() && device.identity.is_none());
+}
+
+#[test]
+fn reports_wait_in_order_with_the_same_bytes_until_they_are_accepted() {
+    let (folder, store) = store();
+    store.save(&[reading("A", 100, 50)]).unwrap();
+    store.make_reports(&sender(), moment(2000)).unwrap();
+    store.make_reports(&sender(), moment(3000)).unwrap();
+    let (waiting, _) = oldest(&store);
+    drop(store);
+    let store = Store::open(folder.path()).unwrap();
+    store.begin_epoch(moment(0)).unwrap();
+    assert_eq!(store.oldest_report().unwrap().unwrap(), waiting);
+    store.make_reports(&sender(), moment(4000)).unwrap();
+    assert_eq!(store.unreported().unwrap().waiting, 3);
+    store.accept_report(&waiting).unwrap();
+    let (next, _) = oldest(&store);
+    assert!(next.id > waiting.id);
+}
+
+#[test]
+fn an_epoch_is_later_than_the_one_before_even_when_the_clock_is_not() {
+    let (_folder, store) = store();
+    store.make_reports(&sender(), moment(2000)).unwrap();
+    store.begin_epoch(moment(0)).unwrap();
+    store.make_reports(&sender(), moment(2000)).unwrap();
+    let (first, _) = oldest(&store);
+    store.accept_report(&first).unwrap();
+    let (second, _) = oldest(&store);
+    assert!(second.id.epoch > first.id.epoch);
+}
+
+#[test]
+fn silence_is_told_once_and_its_end_too() {
+    let (_folder, store) = store();
+    let device = reading("A", 1, 1);
+    store.save(std::slice::from_ref(&device)).unwrap();
+    store.make_reports(&sender(), moment(1)).unwrap();
+    store.set_silent(&device.id, moment(5000), "no answer").unwrap();
+    store.set_silent(&device.id, moment(9000), "no answer").unwrap();
+    assert_eq!(store.unreported().unwrap().urgent_since, Some(moment(5000)));
+    store.accept_report(&oldest(&store).0).unwrap();
+    store.make_reports(&sender(), moment(10_000)).unwrap();
+    let (waiting, report) = oldest(&store);
+    assert_eq!(report.devices.first().unwrap().silent_since, Some(moment(5000)));
+    store.accept_report(&waiting).unwrap();
+    store.set_silent(&device.id, moment(11_000), "no answer").unwrap();
+    assert!(!store.unreported().unwrap().any, "told already");
+    store.save(&[device]).unwrap();
+    store.make_reports(&sender(), moment(12_000)).unwrap();
+    assert_eq!(oldest(&store).1.devices.first().unwrap().silent_since, None);
+}
+
+#[test]
+fn a_device_that_was_removed_is_reported_as_removed() {
+    let (_folder, store) = store();
+    let device = reading("A", 1, 1);
+    store.save(std::slice::from_ref(&device)).unwrap();
+    store.make_reports(&sender(), moment(1)).unwrap();
+    store.accept_report(&oldest(&store).0).unwrap();
+    store.remove_device(device.id.as_str()).unwrap();
+    store.make_reports(&sender(), moment(2)).unwrap();
+    assert_eq!(oldest(&store).1.removed, [device.id]);
+}
+
+#[test]
+fn what_is_too_old_goes_and_is_made_up_for() {
+    let (_folder, store) = store();
+    store.save(&[reading("A", 1, 1)]).unwrap();
+    store.make_reports(&sender(), moment(1)).unwrap();
+    let later = moment(1 + 91 * 86_400_000);
+    assert_eq!(store.tidy(later).unwrap(), 1);
+    assert!(store.oldest_report().unwrap().is_none());
+    assert!(store.unreported().unwrap().any);
+}
+
+#[test]
+fn many_devices_make_several_reports() {
+    let (_folder, store) = store();
+    let readings: Vec<Saved> = (0..SendReports::MAX_DEVICES + 1).map(|n| reading(&format!("S{n}"), 1, 1)).collect();
+    store.save(&readings).unwrap();
+    assert_eq!(store.make_reports(&sender(), moment(1)).unwrap(), 2);
+    assert_eq!(oldest(&store).1.devices.len(), SendReports::MAX_DEVICES);
+}
+
+#[test]
+fn a_database_of_a_later_version_is_left_alone() {
+    let (folder, store) = store();
+    store.connection().pragma_update(None, "user_version", 99).unwrap();
+    drop(store);
+    let Err(error) = Store::open(folder.path()) else { panic!("opened") };
+    assert!(error.to_string().contains("version 99"), "{error}");
+}
