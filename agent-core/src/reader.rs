@@ -439,7 +439,7 @@ impl Reader {
     fn handle_rows(&mut self, question: &Question, variables: Vec<(Oid, Value)>) {
         let mut moved = false;
         let mut columns = question.columns.as_slice();
-        if answers_first_name_only(columns, &variables) {
+        if answers_first_name_only(&question.names, &variables) {
             columns = columns.get(..1).unwrap_or_default();
             self.bearing.columns = 1;
         }
@@ -508,11 +508,23 @@ impl Reader {
     }
 }
 
-/// Whether a device took only the first of several names: then the second variable is the first one's successor, which no
-/// right answer to the second name can be.
-fn answers_first_name_only(columns: &[Oid], variables: &[(Oid, Value)]) -> bool {
-    match (columns, variables) {
-        ([column, _, ..], [(first, _), (second, _), ..]) => second.below(column).is_some() && second > first,
-        _ => false,
+/// Whether a device took only the first of several names. Then the second variable is the first one's successor, which a right
+/// answer to the second name is only by chance: of two names, the later has no earlier successor, and the same one where it
+/// lies between the earlier and its successor.
+fn answers_first_name_only(names: &[Oid], variables: &[(Oid, Value)]) -> bool {
+    let mut pairs: Vec<(&Oid, &Oid)> = names
+        .iter()
+        .zip(variables)
+        .filter(|(_, (_, value))| *value != Value::EndOfMibView)
+        .map(|(name, (successor, _))| (name, successor))
+        .collect();
+    let [(_, first), (_, second), ..] = pairs.as_slice() else { return false };
+    if second <= first {
+        return false;
     }
+    pairs.sort();
+    pairs
+        .iter()
+        .zip(pairs.iter().skip(1))
+        .any(|((_, successor), (name, next))| next < successor || (*name < *successor && next != successor))
 }
