@@ -284,7 +284,8 @@ fn detected_errors(octets: &[u8]) -> Vec<DetectedError> {
         .collect()
 }
 
-/// Rows of the alert table that a person should see: warnings and worse, that say what they are about.
+/// Rows of the alert table that a person should see: warnings and worse, that say what they are about. Some makers send low
+/// ink as a binary change; what others send so (asleep, ready) has neither words nor one of the codes that call for a person.
 fn alerts(variables: &Variables) -> Vec<Alert> {
     let number = |column: &Column, index: &[u32]| variables.cell(column.arcs, index).and_then(|value| value.number());
     variables
@@ -297,7 +298,11 @@ fn alerts(variables: &Variables) -> Vec<Alert> {
                 .and_then(|value| value.octets())
                 .and_then(text::text)
                 .or_else(|| code.and_then(alert_code_words).map(str::to_owned))?;
-            let urgent = matches!(severity, AlertSeverity::Critical | AlertSeverity::Warning);
+            let urgent = match severity {
+                AlertSeverity::Critical | AlertSeverity::Warning => true,
+                AlertSeverity::WarningBinaryChange => code.and_then(alert_code_words).is_some(),
+                _ => false,
+            };
             urgent.then(|| Alert {
                 severity,
                 group: AlertGroup::from_code(number(&PRT_ALERT_GROUP, index).unwrap_or(1)),
