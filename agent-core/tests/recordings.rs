@@ -1,0 +1,169 @@
+//! The collector against the shared recordings of real devices, when they stand beside the repository
+//! (`../shared/printers`): every expected value has to come out, and whatever a device can bear in one answer, the same values.
+//! Values that we believe to be expected wrongly stand in `recordings_disputed.toml`, each with its reason.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+
+mod expected;
+mod world;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use agent_core::profile::Profiles;
+use agent_core::snmp::Credential;
+use expected::{Comparison, Difference};
+use serde::Deserialize;
+use testkit::printer_sim::{Mood, Printer, Version};
+use testkit::recording::Recording;
+use wire::device::Snapshot;
+use world::{World, address, walks};
+
+/// The folder with `rec` and `expected`; a machine without it checks our own recordings only.
+fn shared() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    // A work tree of the repository may lie one level deeper than the repository itself.
+    let beside = root.ancestors().skip(1).take(3).map(|folder| folder.join("shared/printers"));
+    let found = beside.into_iter().find(|folder| folder.join("rec").is_dir());
+    if found.is_none() {
+        eprintln!("no recordings of real devices in ../shared/printers: only our own are read");
+    }
+    found
+}
+
+fn recordings() -> Vec<PathBuf> {
+    let Some(folder) = shared() else { return Vec::new() };
+    let mut files: Vec<PathBuf> = fs::read_dir(folder.join("rec"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "snmprec"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn name(path: &Path) -> &str {
+    path.file_stem().unwrap().to_str().unwrap()
+}
+
+fn printer(path: &Path) -> Printer {
+    Printer::new(Recording::load(path).unwrap())
+}
+
+fn read(printer: Printer) -> Result<Snapshot, String> {
+    let mut world = World::new().with(1, printer);
+    let finished = world.read(1, &[Credential::v2c("public"), Credential::v1("public")]);
+    let asked = world.printers[&address(1)].told().iter().map(ToString::to_string);
+    let jobs: Vec<String> = asked.filter(|oid| oid.starts_with("1.3.6.1.4.1.1347.47.")).collect();
+    assert_eq!(jobs, [""; 0], "jobs were read");
+    let reading = finished.outcome.map_err(|error| error.to_string())?;
+    let profiles = Profiles::built_in().unwrap();
+    let snapshot = profiles.snapshot(profiles.named(&reading.profile), &reading.variables);
+    assert!(!format!("{snapshot:?}").contains("CANARY"), "job data came out");
+    Ok(snapshot)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Disputes {
+    /// Devices of which not everything is read yet: their differences are shown and fail nothing.
+    #[serde(default)]
+    open: Vec<String>,
+    #[serde(default)]
+    disputed: Vec<Dispute>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dispute {
+    device: String,
+    field: String,
+    reason: String,
+}
+
+#[test]
+fn every_expected_value_comes_out() {
+    let Some(folder) = shared() else { return };
+    let mut differences: Vec<Difference> = Vec::new();
+    let mut compared = 0;
+    for path in recordings() {
+        let device = name(&path);
+        let text = fs::read_to_string(folder.join("expected").join(device).with_extension("json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
+        match read(printer(&path)) {
+            Ok(snapshot) => {
+                let comparison = Comparison::new(device, &expected, &snapshot);
+                compared += comparison.compared;
+                differences.extend(comparison.differences);
+            }
+            Err(error) => differences.push(Difference {
+                device: device.to_owned(),
+                field: "reading".to_owned(),
+                expected: "an answer".to_owned(),
+                got: error,
+                source: "engine".to_owned(),
+            }),
+        }
+    }
+    differences.sort();
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings_disputed.toml")).unwrap();
+    let disputes: Disputes = toml::from_str(&text).unwrap();
+    assert!(disputes.disputed.iter().all(|dispute| dispute.reason.len() > 20), "a dispute needs its reason");
+    let is = |difference: &Difference, dispute: &Dispute| {
+        (&difference.device, &difference.field) == (&dispute.device, &dispute.field)
+    };
+    let settled: Vec<String> = disputes
+        .disputed
+        .iter()
+        .filter(|dispute| !differences.iter().any(|difference| is(difference, dispute)))
+        .map(|dispute| format!("{}  {}", dispute.device, dispute.field))
+        .collect();
+    let open: Vec<(bool, String)> = differences
+        .iter()
+        .filter(|difference| !disputes.disputed.iter().any(|dispute| is(difference, dispute)))
+        .map(|difference| (disputes.open.contains(&difference.device), difference.to_string()))
+        .collect();
+    eprintln!(
+        "{compared} values compared, {} differ, {} of them disputed",
+        differences.len(),
+        differences.len() - open.len()
+    );
+    let (waiting, open): (Vec<_>, Vec<_>) = open.into_iter().partition(|(waits, _)| *waits);
+    waiting.iter().for_each(|(_, difference)| eprintln!("open: {difference}"));
+    let open: Vec<String> = open.into_iter().map(|(_, difference)| difference).collect();
+    assert!(open.is_empty(), "{} of {compared} values differ:\n{}", open.len(), open.join("\n"));
+    assert!(settled.is_empty(), "disputed, but no difference any more:\n{}", settled.join("\n"));
+}
+
+/// Makes a printer bear less.
+type Limit = fn(Printer) -> Printer;
+
+/// What a device can bear must not change what is read of it.
+#[test]
+fn the_same_values_come_out_whatever_a_device_can_bear() {
+    let limits: [(&str, Limit); 4] = [
+        ("version 1", |printer| printer.with_newest_version(Version::V1)),
+        ("answers of 484 octets", |printer| printer.with_max_message(484)),
+        ("one variable at a time", |printer| printer.with_mood(Mood::FirstVariableOnly)),
+        ("no GETBULK", |printer| printer.with_mood(Mood::NoBulk)),
+    ];
+    let mut faults: BTreeMap<String, String> = BTreeMap::new();
+    for path in walks().into_iter().chain(recordings()) {
+        let whole = read(printer(&path));
+        for (limit, apply) in limits {
+            let limited = read(apply(printer(&path)));
+            if limited != whole {
+                faults.insert(format!("{} with {limit}", name(&path)), difference(&whole, &limited));
+            }
+        }
+    }
+    let faults: Vec<String> = faults.into_iter().map(|(what, fault)| format!("{what}: {fault}")).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn difference(whole: &Result<Snapshot, String>, limited: &Result<Snapshot, String>) -> String {
+    let (whole, limited) = (format!("{whole:#?}"), format!("{limited:#?}"));
+    let differs = whole.lines().zip(limited.lines()).find(|(whole, limited)| whole != limited);
+    differs.map_or("one is longer".to_owned(), |(whole, limited)| format!("{} became {}", whole.trim(), limited.trim()))
+}
