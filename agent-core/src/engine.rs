@@ -267,7 +267,7 @@ impl Engine {
             let mut credentials: VecDeque<Credential> = order.credentials.into();
             let Some(credential) = credentials.pop_front() else { continue };
             let (reader, full) = match order.kind {
-                ReadKind::Full => (Reader::full(credential.version), true),
+                ReadKind::Full => (Reader::full(credential.version()), true),
                 ReadKind::Routine(last) => (Reader::routine(&self.profiles, *last), false),
             };
             let job = Job {
@@ -336,7 +336,7 @@ impl Engine {
             Ok(()) => self.proceed(now, address),
             Err(ReadError::NoAnswer) => match job.further.pop_front() {
                 Some(next) if job.full => {
-                    job.reader = Reader::full(next.version);
+                    job.reader = Reader::full(next.version());
                     job.credential = next;
                     self.proceed(now, address);
                 }

@@ -48,7 +48,7 @@ fn a_first_reading_and_a_routine_poll_stay_small() {
 fn a_printer_of_version_1_is_read_whole() {
     let old = printer(WALK).with_newest_version(SimVersion::V1);
     let finished = World::new().with(1, old).read(1, &public());
-    assert_eq!(finished.credential.version, Version::V1);
+    assert_eq!(finished.credential.version(), Version::V1);
     assert_eq!(finished.outcome.unwrap().variables.len(), complete());
 }
 

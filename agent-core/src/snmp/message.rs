@@ -50,8 +50,8 @@ pub fn encode_request(credential: &Credential, request_id: i32, operation: Opera
             writer.integer(0);
             writer.integer(request_id);
         });
-        writer.octet_string(&credential.community);
-        writer.integer(credential.version as i32);
+        writer.octet_string(credential.community().unwrap_or_default());
+        writer.integer(credential.version() as i32);
     });
     writer.finish()
 }

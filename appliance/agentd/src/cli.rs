@@ -181,7 +181,14 @@ fn provision(command: &Provision) -> Result<()> {
             .with_context(|| format!("{} cannot be read", command.file.display()))?,
     };
     let provisioning = Provisioning::parse(&text)?;
-    provisioning.apply(&Store::open(&command.data.folder())?)?;
+    let store = Store::open(&command.data.folder())?;
+    let known = store.snmp_users()?;
+    if let Some(label) =
+        provisioning.users_elsewhere().into_iter().find(|label| known.iter().all(|user| user.label() != *label))
+    {
+        bail!(crate::provision::ProvisionError::NoUser(label.to_owned()));
+    }
+    provisioning.apply(&store)?;
     println!("Applied. A collector that is running takes it up when it is restarted.");
     Ok(())
 }

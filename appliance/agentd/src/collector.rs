@@ -13,7 +13,7 @@ use agent_core::identity::device_id;
 use agent_core::printer_mib;
 use agent_core::reader::{ReadError, Reading};
 use agent_core::schedule::Schedule;
-use agent_core::snmp::Credential;
+use agent_core::snmp::{Credential, User};
 use agent_core::sweep::{SearchPlan, SearchProgress};
 use anyhow::Result;
 use jiff::Timestamp;
@@ -254,8 +254,9 @@ impl Collector {
         self.next_search = Instant::now() + self.rhythm.search;
         self.added = 0;
         let mut faults = Vec::new();
+        let users = self.store.snmp_users()?;
         for (_, scan) in self.store.ranges()? {
-            match search_plan(&scan, self.rhythm.rate).await {
+            match search_plan(&scan, &users, self.rhythm.rate).await {
                 Ok(plan) => self.searches.push_back((scan.range.clone(), plan)),
                 Err(error) => faults.push(format!("{}: {error:#}", scan.range)),
             }
@@ -395,11 +396,11 @@ fn save(store: &Store, batch: &mut Vec<Saved>) {
     batch.clear();
 }
 
-async fn search_plan(scan: &ScanRange, rate: u32) -> Result<SearchPlan> {
+async fn search_plan(scan: &ScanRange, users: &[Arc<User>], rate: u32) -> Result<SearchPlan> {
     let included = Range::parse(&scan.range)?;
     let excluded = Range::parse_list(&scan.exclusions)?;
     let addresses = ranges::address_set(&[included], &excluded).await?;
-    Ok(SearchPlan { addresses, port: scan.port, credentials: scan.credentials(), rate })
+    Ok(SearchPlan { addresses, port: scan.port, credentials: scan.credentials(users), rate })
 }
 
 /// A name for a device that says nothing of itself.

@@ -11,6 +11,7 @@ pub mod print;
 pub mod provision;
 pub mod ranges;
 pub mod settings;
+pub mod snmp_options;
 pub mod store;
 pub mod uplink;
 pub mod web;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
 use agent_core::printer_mib;
-use agent_core::snmp::Credential;
 use agent_core::sweep::{SearchPlan, SearchProgress};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -19,17 +18,14 @@ use crate::driver::Driver;
 use crate::json::{self, Circumstances};
 use crate::print;
 use crate::ranges::{self, Range};
+use crate::snmp_options::SnmpOptions;
 
 /// What both commands take.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// SNMP community to try; give the option several times to try several [default: public]
-    #[arg(long, value_name = "NAME")]
-    community: Vec<String>,
-    /// SNMP version to speak: v1 or v2c [default: v2c, then v1]
-    #[arg(long, value_name = "VERSION", value_parser = version)]
-    snmp: Option<agent_core::snmp::Version>,
-    /// UDP port that the devices listen on
+    #[command(flatten)]
+    snmp: SnmpOptions,
+    /// Port that the devices listen on
     #[arg(long, default_value_t = 161)]
     port: u16,
     /// Read addresses from a file, one a line; # starts a comment, - is standard input
@@ -66,22 +62,7 @@ pub struct Discover {
     common: Common,
 }
 
-fn version(word: &str) -> Result<agent_core::snmp::Version, String> {
-    agent_core::snmp::Version::from_keyword(word).ok_or_else(|| "versions are v1 and v2c".to_owned())
-}
-
 impl Common {
-    fn credentials(&self) -> Vec<Credential> {
-        let public = [String::from("public")];
-        let communities: &[String] = if self.community.is_empty() { &public } else { &self.community };
-        let of = |make: fn(&str) -> Credential| communities.iter().map(move |community| make(community));
-        match self.snmp {
-            Some(agent_core::snmp::Version::V1) => of(Credential::v1).collect(),
-            Some(agent_core::snmp::Version::V2c) => of(Credential::v2c).collect(),
-            None => of(Credential::v2c).chain(of(Credential::v1)).collect(),
-        }
-    }
-
     /// The lines of the targets file that say something.
     fn listed(&self) -> Result<Vec<String>> {
         let Some(path) = &self.targets else { return Ok(Vec::new()) };
@@ -106,7 +87,7 @@ pub async fn read(command: Read) -> Result<bool> {
         addresses.entry(socket_address(target, command.common.port).await?).or_insert_with(|| target.clone());
     }
     let whole = addresses.len() == 1 && command.common.targets.is_none();
-    let credentials = command.common.credentials();
+    let credentials = command.common.snmp.credentials()?;
     let mut driver = Driver::new()?;
     for address in addresses.keys() {
         driver.read(ReadOrder { address: *address, credentials: credentials.clone(), kind: ReadKind::Full });
@@ -144,7 +125,7 @@ pub async fn discover(command: Discover) -> Result<bool> {
         bail!("there is no address to search: the ranges are empty, or excluded as a whole");
     }
     let started = Instant::now();
-    let credentials = command.common.credentials();
+    let credentials = command.common.snmp.credentials()?;
     let mut driver = Driver::new()?;
     driver.search(SearchPlan { addresses, port: command.common.port, credentials, rate: command.rate });
     let mut progress = Progress::new(true);
@@ -229,7 +210,7 @@ impl Outcome {
             address: shown(finished.address),
             read_at: Timestamp::now(),
             took: finished.took,
-            snmp: finished.credential.version.keyword(),
+            snmp: finished.credential.version().keyword(),
             cost: finished.cost,
             remarks: Vec::new(),
         };

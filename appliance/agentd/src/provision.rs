@@ -2,6 +2,9 @@
 //!
 //! An unknown key is refused by name, because a mistyped key that is passed over costs a second visit to the customer.
 
+use std::collections::BTreeSet;
+
+use agent_core::snmp::{AuthProtocol, KeyExtension, Keyed, PrivProtocol, Secret, Transport, User, UserError, Version};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -19,6 +22,8 @@ pub struct Provisioning {
     pub scan: Vec<ScanRange>,
     /// The schedule.
     pub rhythm: Option<Rhythm>,
+    /// Users of SNMPv3; those of the same name are replaced.
+    pub users: Vec<User>,
 }
 
 /// Why a file is refused. Nothing of a refused file is applied.
@@ -39,11 +44,33 @@ pub enum ProvisionError {
     #[error("agent.toml, [[scan]]: {0}")]
     Range(#[from] agent_core::discover::RangeError),
     /// An SNMP version that is not spoken.
-    #[error("agent.toml, [[scan]]: `{0}` is no SNMP version: v1 and v2c are spoken")]
+    #[error("agent.toml, [[scan]]: `{0}` is no SNMP version: v1, v2c and v3 are spoken")]
     Version(String),
-    /// A list of communities with nothing in it.
-    #[error("agent.toml, [[scan]] {0}: at least one community is needed")]
-    NoCommunity(String),
+    /// Nothing to ask with.
+    #[error("agent.toml, [[scan]] {0}: v1 and v2c need at least one of `communities`, v3 at least one of `users`")]
+    NoCredential(String),
+    /// A transport that is not spoken.
+    #[error("agent.toml, [[scan]] {0}: the transport is udp or tcp")]
+    Transport(String),
+    /// A user who is defined nowhere.
+    #[error("agent.toml, [[scan]]: there is no [[snmp_user]] named `{0}`")]
+    NoUser(String),
+    /// A user that cannot be.
+    #[error("agent.toml, [[snmp_user]] {0}: {1}")]
+    User(String, #[source] UserError),
+    /// A protocol that is not spoken.
+    #[error("agent.toml, [[snmp_user]] {user}: `{word}` is none of {known}")]
+    Protocol {
+        /// Of whom.
+        user: String,
+        /// What was written.
+        word: String,
+        /// What could have been.
+        known: String,
+    },
+    /// One of the two is missing.
+    #[error("agent.toml, [[snmp_user]] {0}: a protocol and its password go together")]
+    Half(String),
 }
 
 #[derive(Deserialize)]
@@ -53,6 +80,21 @@ struct File {
     #[serde(default)]
     scan: Vec<ScanTable>,
     schedule: Option<ScheduleTable>,
+    #[serde(default)]
+    snmp_user: Vec<UserTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserTable {
+    name: String,
+    #[serde(default)]
+    user: Option<String>,
+    auth_protocol: Option<String>,
+    auth_password: Option<String>,
+    priv_protocol: Option<String>,
+    priv_password: Option<String>,
+    key_extension: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,10 +112,12 @@ struct ScanTable {
     exclude: Vec<String>,
     #[serde(default = "standard_port")]
     port: u16,
-    #[serde(default = "standard_communities")]
-    communities: Vec<String>,
-    #[serde(default = "standard_versions")]
-    snmp: Vec<String>,
+    communities: Option<Vec<String>>,
+    #[serde(default)]
+    users: Vec<String>,
+    snmp: Option<Vec<String>>,
+    #[serde(default)]
+    transport: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -101,14 +145,6 @@ fn standard_port() -> u16 {
     161
 }
 
-fn standard_communities() -> Vec<String> {
-    vec!["public".to_owned()]
-}
-
-fn standard_versions() -> Vec<String> {
-    vec!["v2c".to_owned(), "v1".to_owned()]
-}
-
 impl Provisioning {
     /// Reads a file. A byte-order mark and CRLF, as editors on Windows leave them, are no fault.
     pub fn parse(text: &str) -> Result<Self, ProvisionError> {
@@ -126,12 +162,23 @@ impl Provisioning {
             })
             .transpose()
             .map_err(|source| ProvisionError::Setting { section: "schedule", source })?;
-        let scan = file.scan.into_iter().map(ScanTable::into_range).collect::<Result<_, _>>()?;
-        Ok(Self { manager, scan, rhythm })
+        let users = file.snmp_user.into_iter().map(UserTable::into_user).collect::<Result<Vec<_>, _>>()?;
+        let scan = file.scan.into_iter().map(ScanTable::into_range).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { manager, scan, rhythm, users })
+    }
+
+    /// The users that ranges name and the file does not define: they have to be known already.
+    pub fn users_elsewhere(&self) -> BTreeSet<&str> {
+        let own: BTreeSet<_> = self.users.iter().map(User::label).collect();
+        let named = self.scan.iter().flat_map(|range| &range.users).map(String::as_str);
+        named.filter(|label| !own.contains(label)).collect()
     }
 
     /// Puts the settings into the store.
     pub fn apply(&self, store: &Store) -> Result<(), StoreError> {
+        for user in &self.users {
+            store.set_snmp_user(user)?;
+        }
         if let Some(manager) = &self.manager {
             store.set_manager(manager)?;
         }
@@ -147,27 +194,83 @@ impl Provisioning {
 
 impl ScanTable {
     fn into_range(self) -> Result<ScanRange, ProvisionError> {
-        let versions = self
-            .snmp
-            .iter()
-            .map(|word| {
-                agent_core::snmp::Version::from_keyword(word).ok_or_else(|| ProvisionError::Version(word.clone()))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        // Whoever names users and no community does not want to send a community around.
+        let (communities, standard) = match (self.communities, self.users.is_empty()) {
+            (None, true) => (vec!["public".to_owned()], &[Version::V2c, Version::V1][..]),
+            (None, false) => (Vec::new(), &[Version::V3][..]),
+            (Some(communities), true) => (communities, &[Version::V2c, Version::V1][..]),
+            (Some(communities), false) => (communities, &[Version::V3, Version::V2c, Version::V1][..]),
+        };
+        let version = |word: &String| Version::from_keyword(word).ok_or_else(|| ProvisionError::Version(word.clone()));
+        let versions = match &self.snmp {
+            Some(words) => words.iter().map(version).collect::<Result<Vec<_>, _>>()?,
+            None => standard.to_vec(),
+        };
+        let transport = match &self.transport {
+            Some(word) => Transport::from_keyword(word).ok_or_else(|| ProvisionError::Transport(self.range.clone()))?,
+            None => Transport::Udp,
+        };
+        let lacks = |version: &Version| match version {
+            Version::V1 | Version::V2c => communities.is_empty(),
+            Version::V3 => self.users.is_empty(),
+        };
+        if versions.is_empty() || versions.iter().any(lacks) {
+            return Err(ProvisionError::NoCredential(self.range));
+        }
         Range::parse(&self.range)?;
         for exclusion in &self.exclude {
             Range::parse(exclusion)?;
-        }
-        if self.communities.is_empty() || versions.is_empty() {
-            return Err(ProvisionError::NoCommunity(self.range));
         }
         Ok(ScanRange {
             range: self.range,
             exclusions: self.exclude.join(", "),
             port: self.port,
+            transport,
             versions,
-            communities: self.communities,
+            communities,
+            users: self.users,
         })
+    }
+}
+
+impl UserTable {
+    fn into_user(self) -> Result<User, ProvisionError> {
+        let wrong = |word: &str, known: Vec<&str>| ProvisionError::Protocol {
+            user: self.name.clone(),
+            word: word.to_owned(),
+            known: known.join(", "),
+        };
+        let auth_words = AuthProtocol::ALL.map(AuthProtocol::keyword).to_vec();
+        let auth = keyed(&self.name, &self.auth_protocol, &self.auth_password, |word| {
+            AuthProtocol::from_keyword(word).ok_or_else(|| wrong(word, auth_words.clone()))
+        })?;
+        let priv_words = PrivProtocol::ALL.map(PrivProtocol::keyword).to_vec();
+        let privacy = keyed(&self.name, &self.priv_protocol, &self.priv_password, |word| {
+            PrivProtocol::from_keyword(word).ok_or_else(|| wrong(word, priv_words.clone()))
+        })?;
+        let extension_words = KeyExtension::ALL.map(KeyExtension::keyword).to_vec();
+        let extension = self
+            .key_extension
+            .as_deref()
+            .map(|word| KeyExtension::from_keyword(word).ok_or_else(|| wrong(word, extension_words.clone())));
+        let user = User::new(self.user.as_deref().unwrap_or(&self.name), auth, privacy)
+            .map_err(|error| ProvisionError::User(self.name.clone(), error))?;
+        Ok(user.labelled(&self.name).extending(extension.transpose()?))
+    }
+}
+
+fn keyed<P>(
+    user: &str,
+    protocol: &Option<String>,
+    password: &Option<String>,
+    read: impl Fn(&str) -> Result<P, ProvisionError>,
+) -> Result<Option<Keyed<P>>, ProvisionError> {
+    match (protocol, password) {
+        (Some(protocol), Some(password)) => {
+            Ok(Some(Keyed { protocol: read(protocol)?, password: Secret::new(password) }))
+        }
+        (None, None) => Ok(None),
+        _ => Err(ProvisionError::Half(user.to_owned())),
     }
 }
 
@@ -198,7 +301,13 @@ mod tests {
         assert!(fault("[manger]\nurl = \"x\"").contains("manger"));
         assert!(fault("[manager]\nurl = \"https://m\"\nenrolment_code = \"abc\"").contains("enrolment code"));
         assert!(fault("[[scan]]\nrange = \"192.0.2.0/99\"").contains("192.0.2.0/99"));
-        assert!(fault("[[scan]]\nrange = \"192.0.2.1\"\nsnmp = [\"v3\"]").contains("v3"));
+        assert!(fault("[[scan]]\nrange = \"192.0.2.1\"\nsnmp = [\"v4\"]").contains("v4"));
+        assert!(fault("[[scan]]\nrange = \"192.0.2.1\"\nsnmp = [\"v3\"]").contains("users"));
+        assert!(fault("[[scan]]\nrange = \"192.0.2.1\"\ntransport = \"sctp\"").contains("udp or tcp"));
+        let user = "[[snmp_user]]\nname = \"monitor\"\nauth_protocol = ";
+        assert!(fault(&format!("{user}\"SHA-3\"\nauth_password = \"12345678\"")).contains("SHA-256"));
+        assert!(fault(&format!("{user}\"SHA\"")).contains("go together"));
+        assert!(fault(&format!("{user}\"SHA\"\nauth_password = \"short\"")).contains("8 to 255"));
         assert!(fault("[schedule]\npoll_seconds = 0").contains("poll_seconds"));
         assert!(fault("[schedule]\npol_seconds = 9").contains("pol_seconds"));
     }

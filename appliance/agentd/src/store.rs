@@ -7,6 +7,7 @@
 pub mod devices;
 pub mod outbox;
 pub mod settings;
+pub mod snmp_users;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +20,8 @@ use thiserror::Error;
 
 use outbox::bits;
 
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001-first.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001-first.sql"), include_str!("../migrations/0002-snmpv3.sql")];
 /// Days of meters and of reports that are kept.
 const KEPT_DAYS: i64 = 90;
 /// Octets of reports that are kept while the manager cannot be reached.

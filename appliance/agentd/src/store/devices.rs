@@ -1,13 +1,14 @@
 //! Devices: what is polled, what was read, what does not answer.
 
 use agent_core::change::Changes;
-use agent_core::snmp::{Credential, Version};
+use agent_core::snmp::Credential;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 use wire::device::{DeviceId, DeviceRecord, Snapshot, total};
 use wire::xml::{decode_device, encode_device};
 
 use super::outbox::{ANSWERING, bits};
+use super::snmp_users::{Columns, users};
 use super::{Result, Store, StoreError, moment};
 
 /// A device's line in lists.
@@ -55,20 +56,29 @@ pub struct Saved {
 }
 
 impl Store {
-    /// Every device that is polled.
+    /// Every device that is polled: not those whose user is gone.
     pub fn targets(&self) -> Result<Vec<Target>> {
         let connection = self.connection();
-        let mut rows = connection.prepare("SELECT id, address, snmp_version, community FROM device ORDER BY id")?;
+        let mut rows = connection.prepare(
+            "SELECT id, address, snmp_version, community, snmp_user, key_extension, transport FROM device ORDER BY id",
+        )?;
+        let users = users(&connection)?;
         let targets = rows.query_map([], |row| {
-            let version: String = row.get(2)?;
-            let credential =
-                Credential { version: Version::from_keyword(&version).unwrap_or(Version::V2c), community: row.get(3)? };
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, credential))
+            let credential = Columns {
+                version: row.get(2)?,
+                community: row.get(3)?,
+                user: row.get(4)?,
+                extension: row.get(5)?,
+                transport: row.get(6)?,
+            };
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, credential.credential(&users)))
         })?;
         let targets = targets.collect::<Result<Vec<_>, _>>()?;
         Ok(targets
             .into_iter()
-            .filter_map(|(id, address, credential)| Some(Target { id: DeviceId::new(id)?, address, credential }))
+            .filter_map(|(id, address, credential)| {
+                Some(Target { id: DeviceId::new(id)?, address, credential: credential? })
+            })
             .collect())
     }
 
@@ -189,16 +199,21 @@ fn save(change: &Transaction<'_>, reading: &Saved) -> Result<()> {
     let record = String::from_utf8_lossy(&encode_device(&record)).into_owned();
     let lowest = snapshot.supplies.iter().filter_map(|supply| supply.percent_left()).min();
     let total = total(&snapshot.counters).map(|counter| counter.value);
+    let credential = Columns::of(&reading.credential);
     change.execute(
-        "INSERT INTO device VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, NULL, NULL, ?14, ?15)
+        "INSERT INTO device
+             (id, address, snmp_version, community, record, manufacturer, model, serial, location, condition, total, lowest_pct,
+              first_seen_at, read_at, unreported, urgent_since, snmp_user, key_extension, transport)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18)
          ON CONFLICT (id) DO UPDATE SET address = ?2, snmp_version = ?3, community = ?4, record = ?5, manufacturer = ?6,
              model = ?7, serial = ?8, location = ?9, condition = ?10, total = ?11, lowest_pct = ?12, read_at = ?13,
-             silent_since = NULL, failure = NULL, unreported = ?14, urgent_since = ?15",
+             silent_since = NULL, failure = NULL, unreported = ?14, urgent_since = ?15, snmp_user = ?16, key_extension = ?17,
+             transport = ?18",
         params![
             id,
             reading.address,
-            reading.credential.version.keyword(),
-            reading.credential.community,
+            credential.version,
+            credential.community,
             record,
             snapshot.identity.manufacturer.as_deref().unwrap_or_default(),
             snapshot.identity.model.as_deref().unwrap_or_default(),
@@ -210,6 +225,9 @@ fn save(change: &Transaction<'_>, reading: &Saved) -> Result<()> {
             reading.read_at.as_millisecond(),
             unreported,
             urgent_since,
+            credential.user,
+            credential.extension,
+            credential.transport,
         ],
     )?;
     change.execute("DELETE FROM removed_device WHERE id = ?1", [id])?;

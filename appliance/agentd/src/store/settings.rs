@@ -1,7 +1,9 @@
 //! What was set: the schedule, the ranges to search, the manager.
 
 use agent_core::change::Changes;
-use agent_core::snmp::{Credential, Version};
+use std::sync::Arc;
+
+use agent_core::snmp::{Credential, Transport, User, Version};
 use rusqlite::{Transaction, params};
 use wire::enrolment::EnrolmentCode;
 
@@ -16,24 +18,34 @@ pub struct ScanRange {
     pub range: String,
     /// As written, separated by commas.
     pub exclusions: String,
-    /// UDP port.
+    /// UDP or TCP port.
     pub port: u16,
+    /// Over what the devices are spoken to.
+    pub transport: Transport,
     /// SNMP versions in the order in which they are tried.
     pub versions: Vec<Version>,
     /// Communities in the order in which they are tried.
     pub communities: Vec<String>,
+    /// Labels of users in the order in which they are tried.
+    pub users: Vec<String>,
 }
 
 impl ScanRange {
-    /// Every version with every community.
-    pub fn credentials(&self) -> Vec<Credential> {
-        let with = |version: &Version| {
-            let version = *version;
-            self.communities
-                .iter()
-                .map(move |community| Credential { version, community: community.as_bytes().to_vec() })
+    /// Every version with every community, or every user that there is.
+    pub fn credentials(&self, users: &[Arc<User>]) -> Vec<Credential> {
+        let communities =
+            |make: fn(&str) -> Credential| self.communities.iter().map(|community| make(community)).collect();
+        let with = |version: &Version| -> Vec<Credential> {
+            match version {
+                Version::V1 => communities(Credential::v1),
+                Version::V2c => communities(Credential::v2c),
+                Version::V3 => {
+                    let of = |label: &String| users.iter().find(|user| user.label() == label);
+                    self.users.iter().filter_map(of).cloned().map(Credential::v3).collect()
+                }
+            }
         };
-        self.versions.iter().flat_map(with).collect()
+        self.versions.iter().flat_map(with).map(|credential| credential.over(self.transport)).collect()
     }
 }
 
@@ -78,16 +90,20 @@ impl Store {
     pub fn ranges(&self) -> Result<Vec<(i64, ScanRange)>> {
         let connection = self.connection();
         let mut rows = connection
-            .prepare("SELECT id, range, exclusions, port, versions, communities FROM scan_range ORDER BY id")?;
+            .prepare("SELECT id, range, exclusions, port, versions, communities, snmp_users, transport FROM scan_range ORDER BY id")?;
         let ranges = rows.query_map([], |row| {
             let words: String = row.get(4)?;
             let communities: String = row.get(5)?;
+            let users: String = row.get(6)?;
+            let transport: String = row.get(7)?;
             let range = ScanRange {
                 range: row.get(1)?,
                 exclusions: row.get(2)?,
                 port: row.get(3)?,
                 versions: words.split(',').filter_map(Version::from_keyword).collect(),
                 communities: communities.lines().map(str::to_owned).collect(),
+                users: users.lines().map(str::to_owned).collect(),
+                transport: Transport::from_keyword(&transport).unwrap_or_default(),
             };
             Ok((row.get(0)?, range))
         })?;
@@ -163,8 +179,17 @@ impl Store {
 fn add_range(change: &Transaction<'_>, range: &ScanRange) -> Result<()> {
     let versions = range.versions.iter().map(|version| version.keyword()).collect::<Vec<_>>().join(",");
     change.execute(
-        "INSERT INTO scan_range (range, exclusions, port, versions, communities) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![range.range, range.exclusions, range.port, versions, range.communities.join("\n")],
+        "INSERT INTO scan_range (range, exclusions, port, versions, communities, snmp_users, transport)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            range.range,
+            range.exclusions,
+            range.port,
+            versions,
+            range.communities.join("\n"),
+            range.users.join("\n"),
+            range.transport.keyword(),
+        ],
     )?;
     Ok(())
 }

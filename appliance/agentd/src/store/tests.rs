@@ -177,3 +177,51 @@ fn a_database_of_a_later_version_is_left_alone() {
     let Err(error) = Store::open(folder.path()) else { panic!("opened") };
     assert!(error.to_string().contains("version 99"), "{error}");
 }
+
+#[test]
+fn users_of_snmp_and_who_is_read_as_whom_survive() {
+    use agent_core::snmp::{AuthProtocol, KeyExtension, Keyed, PrivProtocol, Secret, Transport, User, Version};
+
+    use super::settings::ScanRange;
+    use super::snmp_users::Removal;
+
+    let (folder, store) = store();
+    let user = User::new(
+        "monitor",
+        Some(Keyed { protocol: AuthProtocol::Sha1, password: Secret::new("authpassword") }),
+        Some(Keyed { protocol: PrivProtocol::Aes256, password: Secret::new("privpassword") }),
+    );
+    let user = user.unwrap().labelled("third floor");
+    assert!(!store.set_snmp_user(&user).unwrap());
+    assert!(store.set_snmp_user(&user).unwrap(), "replaced");
+    let range = ScanRange {
+        range: "192.0.2.0/24".to_owned(),
+        exclusions: String::new(),
+        port: 161,
+        transport: Transport::Tcp,
+        versions: vec![Version::V3, Version::V2c],
+        communities: vec!["public".to_owned()],
+        users: vec!["third floor".to_owned(), "nobody".to_owned()],
+    };
+    store.add_range(&range).unwrap();
+    // The device has shown how its keys are made longer, which the user leaves open.
+    let shown = Credential::v3(user.clone().extending(Some(KeyExtension::Reeder))).over(Transport::Tcp);
+    store.save(&[Saved { credential: shown.clone(), ..reading("A", 1, 1) }]).unwrap();
+    drop(store);
+
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(*store.snmp_users().unwrap()[0], user);
+    let (id, kept) = store.ranges().unwrap().remove(0);
+    assert_eq!(kept, range);
+    let credentials = kept.credentials(&store.snmp_users().unwrap());
+    assert_eq!(
+        credentials,
+        [Credential::v3(user), Credential::v2c("public")].map(|credential| credential.over(Transport::Tcp))
+    );
+    assert_eq!(store.targets().unwrap()[0].credential, shown);
+    assert_eq!(store.remove_snmp_user("third floor", moment(5)).unwrap(), Removal::InUse("192.0.2.0/24".to_owned()));
+    store.remove_range(id).unwrap();
+    assert_eq!(store.remove_snmp_user("third floor", moment(5)).unwrap(), Removal::Done(1));
+    assert_eq!(store.targets().unwrap(), []);
+    assert!(store.devices().unwrap()[0].failure.as_ref().unwrap().contains("third floor"));
+}

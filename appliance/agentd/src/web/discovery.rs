@@ -261,8 +261,10 @@ impl RangeForm {
             range: self.range.trim().to_owned(),
             exclusions: self.exclusions.trim().to_owned(),
             port,
+            transport: agent_core::snmp::Transport::Udp,
             versions,
             communities,
+            users: Vec::new(),
         })
     }
 }
