@@ -298,7 +298,8 @@ impl Engine {
         let Some(job) = self.jobs.get_mut(&address) else { return };
         self.last_id = id_after(self.last_id);
         let id = self.last_id;
-        let bytes = encode_request(&job.credential, id, question.operation, &question.names);
+        let context = question.context.as_deref();
+        let bytes = encode_request(&job.credential, context, id, question.operation, &question.names);
         let deadline = now + PATIENCE[0];
         self.in_flight.insert(id, InFlight { address, question, bytes, attempt: 0, deadline });
         self.deadlines.insert((deadline, id));

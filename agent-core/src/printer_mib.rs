@@ -146,6 +146,24 @@ pub const COLUMNS: &[&Column] = &[
     &PRT_CONSOLE_TEXT,
 ];
 
+/// Tables that some devices keep in another SNMP context: the column that shows whether one is missing, and the columns to ask.
+pub const IN_CONTEXTS: &[(&Column, &[&Column])] = &[
+    (
+        &PRT_SUPPLIES_LEVEL,
+        &[
+            &PRT_SUPPLIES_COLORANT_INDEX,
+            &PRT_SUPPLIES_CLASS,
+            &PRT_SUPPLIES_TYPE,
+            &PRT_SUPPLIES_DESCRIPTION,
+            &PRT_SUPPLIES_UNIT,
+            &PRT_SUPPLIES_MAX_CAPACITY,
+            &PRT_SUPPLIES_LEVEL,
+            &PRT_COLORANT_VALUE,
+        ],
+    ),
+    (&PRT_MARKER_LIFE_COUNT, &[&PRT_MARKER_COUNTER_UNIT, &PRT_MARKER_LIFE_COUNT, &PRT_MARKER_POWER_ON_COUNT]),
+];
+
 /// Columns of which any row tells a printer from other devices.
 pub const PRINTER_SIGNS: &[&Column] = &[&HR_PRINTER_STATUS, &PRT_MARKER_LIFE_COUNT, &PRT_SUPPLIES_LEVEL];
 

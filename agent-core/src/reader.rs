@@ -10,6 +10,7 @@ use std::ops::Bound;
 
 use thiserror::Error;
 
+use crate::gate::{Gate, Readable};
 use crate::oid::Oid;
 use crate::printer_mib::{self, System};
 use crate::profile::{Profile, Profiles, Quirks};
@@ -27,7 +28,11 @@ const ANSWER_BUDGET: usize = 1350;
 
 /// The values read from a device, in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Variables(BTreeMap<Oid, Value>);
+pub struct Variables {
+    values: BTreeMap<Oid, Value>,
+    /// The SNMP contexts of the values that the default context does not have.
+    contexts: BTreeMap<Oid, String>,
+}
 
 impl Borrow<[u32]> for Oid {
     fn borrow(&self) -> &[u32] {
@@ -38,12 +43,12 @@ impl Borrow<[u32]> for Oid {
 impl Variables {
     /// The value of a name.
     pub fn get(&self, name: &[u32]) -> Option<&Value> {
-        self.0.get(name)
+        self.values.get(name)
     }
 
     /// The value in a row of a column.
     pub fn cell(&self, column: &[u32], index: &[u32]) -> Option<&Value> {
-        self.0.get(&*[column, index].concat())
+        self.values.get(&*[column, index].concat())
     }
 
     /// The rows of a column: index and value.
@@ -58,21 +63,37 @@ impl Variables {
 
     /// Keeps a value.
     pub fn insert(&mut self, name: Oid, value: Value) {
-        self.0.insert(name, value);
+        self.values.insert(name, value);
+    }
+
+    /// The SNMP context that a value was read in; `None` for the default one.
+    pub fn context(&self, name: &Oid) -> Option<&str> {
+        self.contexts.get(name).map(String::as_str)
+    }
+
+    fn keep(&mut self, name: Oid, value: Value, context: Option<&String>) {
+        if let Some(context) = context {
+            self.contexts.insert(name.clone(), context.clone());
+        }
+        self.values.insert(name, value);
+    }
+
+    fn remove(&mut self, name: &Oid) -> Option<Value> {
+        self.values.remove(name)
     }
 
     /// How many values there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.values.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.values.is_empty()
     }
 
     fn below<'a>(&'a self, prefix: &'a [u32]) -> impl Iterator<Item = (&'a Oid, &'a Value)> {
-        self.0
+        self.values
             .range::<[u32], _>((Bound::Excluded(prefix), Bound::Unbounded))
             .take_while(move |(name, _)| name.arcs().starts_with(prefix))
     }
@@ -80,14 +101,15 @@ impl Variables {
     fn remove_below(&mut self, prefix: &[u32]) {
         let names: Vec<Oid> = self.names_below(prefix).collect();
         for name in names {
-            self.0.remove(&name);
+            self.values.remove(&name);
         }
     }
 }
 
 impl FromIterator<(Oid, Value)> for Variables {
     fn from_iter<T: IntoIterator<Item = (Oid, Value)>>(pairs: T) -> Self {
-        Self(pairs.into_iter().filter(|(_, value)| value.is_some()).collect())
+        let values = pairs.into_iter().filter(|(_, value)| value.is_some()).collect();
+        Self { values, contexts: BTreeMap::new() }
     }
 }
 
@@ -156,7 +178,9 @@ pub struct Question {
     /// What to do with the names.
     pub operation: Operation,
     /// The names.
-    pub names: Vec<Oid>,
+    pub names: Vec<Readable>,
+    /// The SNMP context to ask in; `None` for the default one.
+    pub context: Option<String>,
     /// For walks: the column that each name belongs to.
     columns: Vec<Oid>,
 }
@@ -244,6 +268,10 @@ pub struct Reader {
     profile: String,
     names: VecDeque<Oid>,
     walks: Vec<Walk>,
+    /// The SNMP context that the walks go through, and the names whose context is not known.
+    context: Option<String>,
+    /// Contexts that are still to be asked for what the default one lacks.
+    contexts: VecDeque<String>,
     variables: Variables,
     bearing: Bearing,
     witnesses: Vec<Oid>,
@@ -278,6 +306,8 @@ impl Reader {
             profile: String::new(),
             names,
             walks: Vec::new(),
+            context: None,
+            contexts: VecDeque::new(),
             variables,
             bearing,
             witnesses: Vec::new(),
@@ -291,6 +321,9 @@ impl Reader {
 
     fn take_up(&mut self, plan: Plan) {
         self.names.extend(plan.names);
+        // Those of one context together: a request has one.
+        let variables = &self.variables;
+        self.names.make_contiguous().sort_by(|one, other| variables.context(one).cmp(&variables.context(other)));
         self.witnesses = plan.witnesses;
         self.walks.extend(plan.columns.into_iter().map(|column| Walk { cursor: column.clone(), column, rows: 0 }));
     }
@@ -302,13 +335,19 @@ impl Reader {
             self.phase = Phase::Reading;
             self.profile.clone_from(&profile.name);
             self.bearing.limit(&profile.quirks);
+            self.contexts = profile.contexts().iter().cloned().collect();
             self.take_up(profiles.full_plan(profile));
         }
         self.let_go_unless_printer();
+        while self.names.is_empty() && self.walks.is_empty() {
+            let Some(context) = self.contexts.pop_front() else { break };
+            self.context = Some(context);
+            self.take_up(profiles.context_plan(profiles.named(&self.profile), &self.variables));
+        }
         let question = if !self.names.is_empty() {
-            Some(self.ask_names())
+            Some(self.ask_names(profiles.gate()))
         } else if !self.walks.is_empty() {
-            Some(self.ask_rows())
+            Some(self.ask_rows(profiles.gate()))
         } else {
             None
         };
@@ -330,17 +369,20 @@ impl Reader {
         }
     }
 
-    fn ask_names(&mut self) -> Question {
+    fn ask_names(&mut self, gate: &Gate) -> Question {
         let mut names = Vec::new();
         let mut octets = 0;
+        let context_of = |name: &Oid| self.variables.context(name).or(self.context.as_deref()).map(str::to_owned);
+        let context = self.names.front().and_then(context_of);
         while let Some(name) = self.names.front() {
             octets += self.likely_octets(name);
-            if names.len() >= self.bearing.names || (octets > ANSWER_BUDGET && !names.is_empty()) {
+            let elsewhere = self.variables.context(name).or(self.context.as_deref()) != context.as_deref();
+            if elsewhere || names.len() >= self.bearing.names || (octets > ANSWER_BUDGET && !names.is_empty()) {
                 break;
             }
-            names.extend(self.names.pop_front());
+            names.extend(self.names.pop_front().and_then(|name| gate.admit(&name)));
         }
-        Question { operation: Operation::Get, names, columns: Vec::new() }
+        Question { operation: Operation::Get, names, context, columns: Vec::new() }
     }
 
     /// How much room a name takes in an answer, by its value at the last reading.
@@ -352,19 +394,23 @@ impl Reader {
         name.arcs().len() + 8 + value
     }
 
-    fn ask_rows(&self) -> Question {
+    fn ask_rows(&self, gate: &Gate) -> Question {
         let walks = self.walks.iter().take(self.bearing.columns);
-        let (names, columns) = walks.map(|walk| (walk.cursor.clone(), walk.column.clone())).unzip();
+        let (names, columns) = walks.filter_map(|walk| Some((gate.admit(&walk.cursor)?, walk.column.clone()))).unzip();
         let operation = match self.bearing.bulk {
             true => Operation::GetBulk { max_repetitions: self.bearing.repetitions },
             false => Operation::GetNext,
         };
-        Question { operation, names, columns }
+        Question { operation, names, context: self.context.clone(), columns }
     }
 
     /// Takes the answer to a question.
     pub fn handle_response(&mut self, question: Question, response: Response) {
         self.answered += 1;
+        let refused = matches!(response.error_status, ErrorStatus::Other(_));
+        if refused && question.context.is_some() && question.context == self.context {
+            return self.leave_context();
+        }
         match (response.error_status, question.operation) {
             (ErrorStatus::NoError, Operation::Get) => self.handle_values(question, response.variables),
             (ErrorStatus::NoError, _) => self.handle_rows(&question, response.variables),
@@ -375,6 +421,11 @@ impl Reader {
 
     /// Takes the news that a question stayed without an answer, however often it was repeated.
     pub fn handle_silence(&mut self, question: Question) -> Result<(), ReadError> {
+        if question.context.is_some() && question.context == self.context {
+            // A context that a device does not have is silence, and no reason to think ill of what it does have.
+            self.leave_context();
+            return Ok(());
+        }
         self.silences += 1;
         if self.answered == 0 {
             return Err(ReadError::NoAnswer);
@@ -390,6 +441,11 @@ impl Reader {
         Ok(())
     }
 
+    fn leave_context(&mut self) {
+        self.names.clear();
+        self.walks.clear();
+    }
+
     /// The outcome, when there is no further question.
     pub fn finish(self) -> Reading {
         Reading {
@@ -402,15 +458,15 @@ impl Reader {
     }
 
     fn handle_values(&mut self, question: Question, variables: Vec<(Oid, Value)>) {
-        let mut waiting: Vec<Oid> = question.names;
+        let mut waiting: Vec<Oid> = question.names.into_iter().map(Readable::into_oid).collect();
         let asked = waiting.len();
         for (name, value) in variables {
             let Some(at) = waiting.iter().position(|waiting| *waiting == name) else { continue };
             waiting.swap_remove(at);
             if value.is_some() {
                 self.outdated |= self.tells_of_rebuilding(&name, &value);
-                self.variables.insert(name, value);
-            } else if self.variables.0.remove(&name).is_some() {
+                self.variables.keep(name, value, question.context.as_ref());
+            } else if self.variables.remove(&name).is_some() {
                 self.outdated = true;
             }
         }
@@ -418,7 +474,7 @@ impl Reader {
         if waiting.len() < asked {
             self.names.extend(waiting);
         } else {
-            self.ask_less(Question { operation: question.operation, names: waiting, columns: Vec::new() });
+            self.ask_less_of(question.operation, waiting, &[]);
         }
     }
 
@@ -457,7 +513,7 @@ impl Reader {
                 walk.rows += 1;
                 walk.cursor = name.clone();
                 if value.is_some() {
-                    self.variables.insert(name, value);
+                    self.variables.keep(name, value, question.context.as_ref());
                 }
                 continue;
             };
@@ -476,9 +532,9 @@ impl Reader {
         let Some(blamed) = blamed.filter(|at| *at < question.names.len()) else { return self.ask_less(question) };
         match question.operation {
             Operation::Get => {
-                let mut names = question.names;
+                let mut names: Vec<Oid> = question.names.into_iter().map(Readable::into_oid).collect();
                 let missing = names.remove(blamed);
-                self.outdated |= self.variables.0.remove(&missing).is_some();
+                self.outdated |= self.variables.remove(&missing).is_some();
                 names.into_iter().rev().for_each(|name| self.names.push_front(name));
             }
             Operation::GetNext | Operation::GetBulk { .. } => {
@@ -491,15 +547,20 @@ impl Reader {
 
     /// Asks again with less in one request; what fails alone is left out.
     fn ask_less(&mut self, question: Question) {
-        let shrunk = self.bearing.shrink(question.operation);
-        match question.operation {
-            Operation::Get if shrunk || question.names.len() > 1 => {
-                question.names.into_iter().rev().for_each(|name| self.names.push_front(name));
+        let names = question.names.into_iter().map(Readable::into_oid).collect();
+        self.ask_less_of(question.operation, names, &question.columns);
+    }
+
+    fn ask_less_of(&mut self, operation: Operation, names: Vec<Oid>, columns: &[Oid]) {
+        let shrunk = self.bearing.shrink(operation);
+        match operation {
+            Operation::Get if shrunk || names.len() > 1 => {
+                names.into_iter().rev().for_each(|name| self.names.push_front(name));
             }
-            Operation::Get => self.remarks.extend(question.names.into_iter().map(Remark::Unanswered)),
+            Operation::Get => self.remarks.extend(names.into_iter().map(Remark::Unanswered)),
             Operation::GetNext | Operation::GetBulk { .. } if shrunk => {}
             Operation::GetNext | Operation::GetBulk { .. } => {
-                if let Some(column) = question.columns.first() {
+                if let Some(column) = columns.first() {
                     self.walks.retain(|walk| walk.column != *column);
                     self.remarks.push(Remark::Unanswered(column.clone()));
                 }
@@ -511,12 +572,12 @@ impl Reader {
 /// Whether a device took only the first of several names. Then the second variable is the first one's successor, which a right
 /// answer to the second name is only by chance: of two names, the later has no earlier successor, and the same one where it
 /// lies between the earlier and its successor.
-fn answers_first_name_only(names: &[Oid], variables: &[(Oid, Value)]) -> bool {
+fn answers_first_name_only(names: &[Readable], variables: &[(Oid, Value)]) -> bool {
     let mut pairs: Vec<(&Oid, &Oid)> = names
         .iter()
         .zip(variables)
         .filter(|(_, (_, value))| *value != Value::EndOfMibView)
-        .map(|(name, (successor, _))| (name, successor))
+        .map(|(name, (successor, _))| (name.oid(), successor))
         .collect();
     let [(_, first), (_, second), ..] = pairs.as_slice() else { return false };
     if second <= first {

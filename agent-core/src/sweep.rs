@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::discover::AddressSet;
-use crate::printer_mib::{self, System};
+use crate::gate::Readable;
+use crate::printer_mib::System;
 use crate::reader::Variables;
 use crate::snmp::Credential;
 use crate::snmp::message::{Operation, Response, encode_request};
@@ -125,7 +126,7 @@ impl Sweep {
             }
         };
         let credential = self.plan.credentials.get(probe.credential)?;
-        let bytes = encode_request(credential, id, Operation::Get, &printer_mib::system_names());
+        let bytes = encode_request(credential, None, id, Operation::Get, &Readable::system());
         probe.attempts += 1;
         self.pending.insert(id, probe);
         self.deadlines.push_back((now + PATIENCE, id));

@@ -162,6 +162,34 @@ fn a_wrong_community_is_no_answer_and_the_right_one_is_found() {
 }
 
 #[test]
+fn what_the_default_context_lacks_is_asked_in_another() {
+    let rows = |text: &str| Recording::parse(text).unwrap();
+    let plain = rows(
+        "1.3.6.1.2.1.1.1.0|4|A print server\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.11.2.3.9.1\n1.3.6.1.2.1.1.3.0|67|100\n",
+    );
+    let other = rows(
+        "1.3.6.1.2.1.43.11.1.1.6.1.1|4|Black Cartridge\n1.3.6.1.2.1.43.11.1.1.8.1.1|2|100\n1.3.6.1.2.1.43.11.1.1.9.1.1|2|61\n",
+    );
+    let level = [1, 3, 6, 1, 2, 1, 43, 11, 1, 1, 9, 1, 1];
+    for credential in [Credential::v2c("public"), Credential::v1("public")] {
+        let device = Printer::new(plain.clone()).with_context("Jetdirect", other.clone());
+        let mut world = World::new().with(1, device);
+        let first = world.read(1, std::slice::from_ref(&credential)).outcome.unwrap();
+        assert_eq!(first.variables.get(&level).and_then(|value| value.number()), Some(61));
+        let name = testkit::oid::Oid::new(level).unwrap();
+        let changed = rows("1.3.6.1.2.1.43.11.1.1.9.1.1|2|60\n");
+        assert_eq!(changed.rows.keys().next(), Some(&name));
+        let device = Printer::new(plain.clone()).with_context("Jetdirect", changed);
+        world.printers.insert(address(1), device);
+        let again = world.poll(1, credential, first).outcome.unwrap();
+        assert_eq!(again.variables.get(&level).and_then(|value| value.number()), Some(60));
+    }
+    // Without the context its silence is borne.
+    let finished = World::new().with(1, Printer::new(plain.clone())).read(1, &public());
+    assert!(finished.outcome.is_ok());
+}
+
+#[test]
 fn loss_costs_time_and_nothing_else() {
     let mut world = World::new().with(1, printer(WALK));
     world.lose_every = Some(4);

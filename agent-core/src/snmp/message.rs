@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::ber::{Writer, tag};
 use super::{Credential, lenient};
+use crate::gate::Readable;
 use crate::oid::Oid;
 
 /// Most variables taken from one response; a datagram of 64 KiB cannot honestly hold more.
@@ -28,8 +29,19 @@ pub enum Operation {
     },
 }
 
-/// The bytes of a request.
-pub fn encode_request(credential: &Credential, request_id: i32, operation: Operation, names: &[Oid]) -> Vec<u8> {
+/// The bytes of a request, in an SNMP context or in the default one. Versions 1 and 2c name the context behind the community.
+pub fn encode_request(
+    credential: &Credential,
+    context: Option<&str>,
+    request_id: i32,
+    operation: Operation,
+    names: &[Readable],
+) -> Vec<u8> {
+    let mut community = credential.community().unwrap_or_default().to_vec();
+    if let Some(context) = context {
+        community.push(b'@');
+        community.extend(context.bytes());
+    }
     let (pdu_tag, third) = match operation {
         Operation::Get => (0xa0, 0),
         Operation::GetNext => (0xa1, 0),
@@ -42,7 +54,7 @@ pub fn encode_request(credential: &Credential, request_id: i32, operation: Opera
                 for name in names.iter().rev() {
                     writer.wrap(tag::SEQUENCE, |writer| {
                         writer.null();
-                        writer.oid(name);
+                        writer.oid(name.oid());
                     });
                 }
             });
@@ -50,7 +62,7 @@ pub fn encode_request(credential: &Credential, request_id: i32, operation: Opera
             writer.integer(0);
             writer.integer(request_id);
         });
-        writer.octet_string(credential.community().unwrap_or_default());
+        writer.octet_string(&community);
         writer.integer(credential.version() as i32);
     });
     writer.finish()
@@ -232,6 +244,10 @@ mod tests {
         Oid::parse(text).unwrap()
     }
 
+    fn readable(text: &str) -> Readable {
+        crate::gate::Gate::new([oid(text)]).admit(&oid(text)).unwrap()
+    }
+
     #[test]
     fn a_request_is_what_net_snmp_sends() {
         // snmpgetnext -v2c -c public … 1.3.6.1.2.1.1.3, request-id set to 5
@@ -240,7 +256,8 @@ mod tests {
             0x02, 0x01, 0x00, 0x02, 0x01, 0x00, 0x30, 0x0d, 0x30, 0x0b, 0x06, 0x07, 0x2b, 0x06, 0x01, 0x02, 0x01, 0x01,
             0x03, 0x05, 0x00,
         ];
-        let bytes = encode_request(&Credential::v2c("public"), 5, Operation::GetNext, &[oid("1.3.6.1.2.1.1.3")]);
+        let bytes =
+            encode_request(&Credential::v2c("public"), None, 5, Operation::GetNext, &[readable("1.3.6.1.2.1.1.3")]);
         assert_eq!(bytes, expected);
     }
 
@@ -263,7 +280,8 @@ mod tests {
 
     #[test]
     fn a_request_is_no_response() {
-        let bytes = encode_request(&Credential::v2c("public"), 5, Operation::Get, &[oid("1.3.6.1.2.1.1.3.0")]);
+        let bytes =
+            encode_request(&Credential::v2c("public"), None, 5, Operation::Get, &[readable("1.3.6.1.2.1.1.3.0")]);
         assert_eq!(decode_response(&bytes), Err(DecodeError::NotAResponse));
     }
 

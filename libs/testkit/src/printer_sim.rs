@@ -39,6 +39,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Printer {
     rows: BTreeMap<Oid, Value>,
+    contexts: BTreeMap<String, BTreeMap<Oid, Value>>,
     community: Vec<u8>,
     newest: Version,
     max_message: usize,
@@ -134,6 +135,7 @@ impl Printer {
     pub fn new(recording: Recording) -> Self {
         Self {
             rows: recording.rows,
+            contexts: BTreeMap::new(),
             community: b"public".to_vec(),
             newest: Version::V2c,
             max_message: Self::MAX_MESSAGE,
@@ -147,6 +149,12 @@ impl Printer {
     /// The same with another community.
     pub fn with_community(mut self, community: &str) -> Self {
         self.community = community.as_bytes().to_vec();
+        self
+    }
+
+    /// The same with other rows in an SNMP context: versions 1 and 2c name it behind the community, as `public@context`.
+    pub fn with_context(mut self, context: &str, recording: Recording) -> Self {
+        self.contexts.insert(context.to_owned(), recording.rows);
         self
     }
 
@@ -239,10 +247,26 @@ impl Printer {
             1 => Version::V2c,
             _ => return None,
         };
-        if version > self.newest || *message.community != *self.community || self.mood == Mood::Silent {
+        if version > self.newest || self.mood == Mood::Silent {
             return None;
         }
-        let asked = Request::from_pdu(message.data, version)?;
+        let context = match message.community.strip_prefix(&*self.community)? {
+            [] => None,
+            [b'@', context @ ..] => Some(std::str::from_utf8(context).ok()?),
+            _ => return None,
+        };
+        if let Some(context) = context {
+            let rows = self.contexts.get(context)?.clone();
+            let default = std::mem::replace(&mut self.rows, rows);
+            let answer = self.answer_pdu(request, version, message.data);
+            self.rows = default;
+            return answer;
+        }
+        self.answer_pdu(request, version, message.data)
+    }
+
+    fn answer_pdu(&mut self, request: &[u8], version: Version, pdus: Pdus) -> Option<Vec<u8>> {
+        let asked = Request::from_pdu(pdus, version)?;
         self.asked.extend(asked.names.iter().cloned());
         if self.mood == Mood::Rubbish {
             return Some(rubbish(self.traffic.datagrams_in, request));
