@@ -5,6 +5,7 @@
 //! `spawn_blocking`. A power cut at any moment leaves the last committed state (WAL, `synchronous=FULL`).
 
 pub mod devices;
+pub mod meters;
 pub mod outbox;
 pub mod settings;
 pub mod snmp_users;
@@ -20,8 +21,11 @@ use thiserror::Error;
 
 use outbox::bits;
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001-first.sql"), include_str!("../migrations/0002-snmpv3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001-first.sql"),
+    include_str!("../migrations/0002-snmpv3.sql"),
+    include_str!("../migrations/0003-identity.sql"),
+];
 /// Days of meters and of reports that are kept.
 const KEPT_DAYS: i64 = 90;
 /// Octets of reports that are kept while the manager cannot be reached.
@@ -77,6 +81,7 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.set_prepared_statement_cache_capacity(64);
         migrate(&mut connection)?;
         Ok(Self { connection: Mutex::new(connection) })
     }

@@ -40,7 +40,7 @@ impl fmt::Display for DeviceId {
 }
 
 /// What one complete reading of a device says.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Snapshot {
     /// Who the device is.
     pub identity: Identity,
@@ -55,7 +55,7 @@ pub struct Snapshot {
 }
 
 /// Who a device is. Every field is as the device says it, trimmed; `None` where it says nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Identity {
     pub manufacturer: Option<String>,
@@ -76,7 +76,7 @@ pub struct Identity {
 }
 
 /// How a device is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Status {
     /// hrPrinterStatus; `None` where the device has none.
     pub printer: Option<PrinterState>,
@@ -149,7 +149,7 @@ impl Status {
 }
 
 /// A row of prtAlertTable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Alert {
     /// How serious.
     pub severity: AlertSeverity,
@@ -164,7 +164,7 @@ pub struct Alert {
 }
 
 /// What an amount is known to be. The three codes of RFC 3805 stay three different things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Level {
     /// So much is left, in the unit of the row; of a receptacle, so much space.
     Measured(u32),
@@ -218,7 +218,7 @@ impl Level {
 }
 
 /// A row of prtMarkerSuppliesTable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Supply {
     /// The row's index below the column, dotted: steady while the device is not rebuilt.
     pub index: String,
@@ -251,7 +251,7 @@ impl Supply {
 }
 
 /// What kind of tray a row describes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TrayKind {
     /// A row of prtInputTable.
     Input(InputKind),
@@ -260,7 +260,7 @@ pub enum TrayKind {
 }
 
 /// A row of prtInputTable or prtOutputTable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tray {
     /// The row's index below the column, dotted.
     pub index: String,
@@ -283,7 +283,7 @@ pub struct Tray {
 }
 
 /// One number that the device has counted, with what exactly it counts and where it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Counter {
     /// Print, copy, fax, scan, or the whole system.
     pub service: Service,

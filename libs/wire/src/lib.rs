@@ -6,6 +6,7 @@
 pub mod device;
 pub mod enrolment;
 pub mod message;
+pub mod meter;
 pub mod sign;
 pub mod vocab;
 pub mod xml;

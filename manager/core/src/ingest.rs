@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use wire::device::{DeviceRecord, Status};
+use wire::meter::CounterKey;
 
-use crate::reading::{CounterKey, CounterReading, KeptLevel, Neighbours, SupplyReading, judge, judge_supply};
+use crate::reading::{CounterReading, KeptLevel, Neighbours, SupplyReading, judge, judge_supply};
 
 /// How far ahead of ours an agent's clock may be before it is not believed.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
@@ -173,7 +174,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::reading::{KeptReading, Remark};
+    use wire::meter::{Remark, Standing};
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + minutes * 60).unwrap()
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn a_late_record_adds_to_the_history_and_leaves_the_state() {
         let state = record(10, 110, vec![]);
-        let after = KeptReading { read_at: at(10), value: 110, epoch: 1 };
+        let after = Standing { value: 110, wraps: 0, epoch: 1, at: at(10) };
         let kept = Kept {
             record: Some(state.clone()),
             counters: [(CounterKey::of(&meter(0)), Neighbours { before: None, after: Some(after) })].into(),

@@ -3,103 +3,22 @@
 //! A counter that goes backwards opens a new epoch of its meter. Differences are taken within one epoch only, so that a
 //! swapped board is never billed as a negative or a gigantic amount.
 
-use std::fmt;
-
 use jiff::{SignedDuration, Timestamp};
 use wire::{
     device::{Counter, Level, Supply},
-    vocab::Basis,
+    meter::{CounterKey, Meter, Nature, Remark, Standing, Step},
 };
 
 /// A value that does not change is kept again after so long: a little less than a day, so that daily reports count.
 pub const KEEP_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(20);
 
-/// What a counter counts, as one word: service, colour, size, sides, unit and basis.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CounterKey(String);
-
-impl CounterKey {
-    /// The key of a counter.
-    pub fn of(counter: &Counter) -> Self {
-        let parts = [
-            counter.service.keyword(),
-            counter.color.keyword(),
-            counter.size.keyword(),
-            counter.sides.keyword(),
-            counter.unit.keyword(),
-            counter.basis.keyword(),
-        ];
-        // A keyword of a later version might hold the separator; the six parts must stay apart.
-        Self(parts.map(|part| part.replace('/', "_")).join("/"))
-    }
-
-    /// A key that was kept.
-    pub fn kept(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for CounterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What is remarkable about a reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remark {
-    /// Nothing.
-    Plain,
-    /// Below the reading before it: a new epoch begins with it.
-    Backwards,
-    /// A counter that starts again at each start of the device has started again: a new epoch, and no alarm.
-    Restarted,
-    /// Came late and fits neither the reading before nor the one after it: kept, never billed.
-    Doubtful,
-}
-
-impl Remark {
-    const WORDS: [(Self, &str); 4] = [
-        (Self::Plain, ""),
-        (Self::Backwards, "backwards"),
-        (Self::Restarted, "restarted"),
-        (Self::Doubtful, "doubtful"),
-    ];
-
-    /// The word in the store and in exports; empty for nothing.
-    pub fn keyword(self) -> &'static str {
-        Self::WORDS.iter().find(|(remark, _)| *remark == self).map_or("", |(_, word)| word)
-    }
-
-    /// The remark that a word means; what is not known is nothing remarkable.
-    pub fn from_keyword(keyword: &str) -> Self {
-        Self::WORDS.iter().find(|(_, word)| *word == keyword).map_or(Self::Plain, |(remark, _)| *remark)
-    }
-}
-
-/// A counter reading that is kept beside the one to judge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeptReading {
-    /// When it was read.
-    pub read_at: Timestamp,
-    /// The number.
-    pub value: u64,
-    /// The epoch of the meter, from 1.
-    pub epoch: u32,
-}
-
-/// The kept readings of one counter around a moment.
+/// The kept readings of one counter around a moment. Doubtful ones are not among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Neighbours {
-    /// The last one at or before the moment.
-    pub before: Option<KeptReading>,
-    /// The first one after it.
-    pub after: Option<KeptReading>,
+    /// Where the meter stood at or before the moment.
+    pub before: Option<Meter>,
+    /// The first reading after it.
+    pub after: Option<Standing>,
 }
 
 /// A counter reading to append.
@@ -119,6 +38,8 @@ pub struct CounterReading {
     pub source: String,
     /// The epoch of the meter, from 1.
     pub epoch: u32,
+    /// How often the counter has gone past its end in this epoch.
+    pub wraps: u32,
     /// What is remarkable.
     pub remark: Remark,
 }
@@ -126,26 +47,19 @@ pub struct CounterReading {
 /// Judges a counter that was read at `read_at`; `None` where the reading tells nothing new.
 pub fn judge(counter: &Counter, read_at: Timestamp, neighbours: Neighbours) -> Option<CounterReading> {
     let value = counter.value;
-    let (epoch, remark) = match (neighbours.before, neighbours.after) {
-        (None, None) => (1, Remark::Plain),
-        (None, Some(after)) if value <= after.value => (after.epoch, Remark::Plain),
-        (None, Some(after)) => (after.epoch, Remark::Doubtful),
-        (Some(before), None) if value >= before.value => (before.epoch, Remark::Plain),
-        (Some(before), None) if counter.basis == Basis::PowerOn => (before.epoch.saturating_add(1), Remark::Restarted),
-        (Some(before), None) => (before.epoch.saturating_add(1), Remark::Backwards),
-        (Some(before), Some(after)) if before.epoch == after.epoch => match value {
-            value if (before.value..=after.value).contains(&value) => (before.epoch, Remark::Plain),
-            _ => (before.epoch, Remark::Doubtful),
-        },
-        // The meter started again somewhere in between: the reading belongs to the side that it fits.
-        (Some(before), Some(_)) if value >= before.value => (before.epoch, Remark::Plain),
-        (Some(_), Some(after)) if value <= after.value => (after.epoch, Remark::Plain),
-        (Some(before), Some(_)) => (before.epoch, Remark::Doubtful),
+    let nature = Nature::of(counter);
+    let (standing, remark) = match (neighbours.before, neighbours.after) {
+        (None, None) => (Meter::begin(value, read_at).now, Remark::Plain),
+        (Some(before), None) => {
+            let (meter, remark) = before.advance(nature, value, read_at);
+            (meter.now, remark)
+        }
+        (before, Some(after)) => between(nature, before.map(|meter| meter.now), after, value, read_at),
     };
     let says_nothing = remark == Remark::Plain
-        && neighbours
-            .before
-            .is_some_and(|before| before.value == value && read_at.duration_since(before.read_at) < KEEP_AGAIN_AFTER);
+        && neighbours.before.is_some_and(|before| {
+            before.now.value == value && read_at.duration_since(before.now.at) < KEEP_AGAIN_AFTER
+        });
     if says_nothing {
         return None;
     }
@@ -156,9 +70,30 @@ pub fn judge(counter: &Counter, read_at: Timestamp, neighbours: Neighbours) -> O
         value,
         unit: counter.unit.keyword().to_owned(),
         source: counter.source.clone(),
-        epoch,
+        epoch: standing.epoch,
+        wraps: standing.wraps,
         remark,
     })
+}
+
+/// A reading that came late joins the side that it fits. It never changes what was made of later readings: one wrong clock
+/// would otherwise turn a sound history over.
+fn between(nature: Nature, before: Option<Standing>, after: Standing, value: u64, at: Timestamp) -> (Standing, Remark) {
+    let like = |side: Standing| Standing { value, at, ..side };
+    let can_be = |earlier: &Standing, later: &Standing| {
+        let elapsed = later.at.duration_since(earlier.at);
+        later.since(earlier).is_some() && Step::between(nature, earlier.value, later.value, elapsed).is_sound()
+    };
+    let sides = [before.map(like), Some(like(after))];
+    let fitting = sides.into_iter().flatten().find(|standing| {
+        let above_before = before.is_none_or(|before| before.epoch != standing.epoch || can_be(&before, standing));
+        let below_after = after.epoch != standing.epoch || can_be(standing, &after);
+        above_before && below_after
+    });
+    match fitting {
+        Some(standing) => (standing, Remark::Plain),
+        None => (like(before.unwrap_or(after)), Remark::Doubtful),
+    }
 }
 
 /// A supply reading that is kept beside the one to judge.
@@ -224,7 +159,7 @@ pub fn judge_supply(supply: &Supply, read_at: Timestamp, before: Option<KeptLeve
 
 #[cfg(test)]
 mod tests {
-    use wire::vocab::{ColorUse, CounterUnit, MediaSize, Service, Sides, SupplyClass, SupplyKind, SupplyUnit};
+    use wire::vocab::{Basis, ColorUse, CounterUnit, MediaSize, Service, Sides, SupplyClass, SupplyKind, SupplyUnit};
 
     use super::*;
 
@@ -245,13 +180,18 @@ mod tests {
         }
     }
 
-    fn kept(hours: i64, value: u64, epoch: u32) -> Option<KeptReading> {
-        Some(KeptReading { read_at: at(hours), value, epoch })
+    fn kept(hours: i64, value: u64, epoch: u32) -> Option<Standing> {
+        Some(Standing { value, wraps: 0, epoch, at: at(hours) })
+    }
+
+    fn around(before: Option<Standing>, after: Option<Standing>) -> Neighbours {
+        let meter = |now: Standing| Meter { now, left: None, newest: now.epoch };
+        Neighbours { before: before.map(meter), after }
     }
 
     /// Epoch and remark of a meter that reads `value` at hour 10.
-    fn check(value: u64, before: Option<KeptReading>, after: Option<KeptReading>) -> Option<(u32, Remark)> {
-        let reading = judge(&counter(value, Basis::Meter), at(10), Neighbours { before, after })?;
+    fn check(value: u64, before: Option<Standing>, after: Option<Standing>) -> Option<(u32, Remark)> {
+        let reading = judge(&counter(value, Basis::Meter), at(10), around(before, after))?;
         Some((reading.epoch, reading.remark))
     }
 
@@ -267,7 +207,7 @@ mod tests {
     fn a_meter_that_goes_backwards_opens_an_epoch() {
         assert_eq!(check(99, kept(9, 100, 1), None), Some((2, Remark::Backwards)));
         assert_eq!(check(0, kept(9, 100, 7), None), Some((8, Remark::Backwards)));
-        let restarted = judge(&counter(3, Basis::PowerOn), at(10), Neighbours { before: kept(9, 100, 1), after: None });
+        let restarted = judge(&counter(3, Basis::PowerOn), at(10), around(kept(9, 100, 1), None));
         assert_eq!(restarted.map(|reading| (reading.epoch, reading.remark)), Some((2, Remark::Restarted)));
     }
 
@@ -279,6 +219,7 @@ mod tests {
         assert_eq!(check(105, kept(9, 100, 1), kept(11, 5, 2)), Some((1, Remark::Plain)));
         assert_eq!(check(3, kept(9, 100, 1), kept(11, 5, 2)), Some((2, Remark::Plain)));
         assert_eq!(check(50, kept(9, 100, 1), kept(11, 5, 2)), Some((1, Remark::Doubtful)));
+        assert_eq!(check(900_000, kept(9, 100, 1), kept(11, 5, 2)), Some((1, Remark::Doubtful)), "more than can be");
         assert_eq!(check(50, None, kept(11, 60, 2)), Some((2, Remark::Plain)));
         assert_eq!(check(70, None, kept(11, 60, 2)), Some((2, Remark::Doubtful)));
     }

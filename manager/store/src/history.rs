@@ -4,10 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 use manager_core::{
     access::{DeviceRow, Right, Scope},
     ingest::AlertKey,
-    reading::{CounterKey, Remark},
 };
 use rusqlite::{Connection, params};
-use wire::device::Level;
+use wire::{
+    device::Level,
+    meter::{CounterKey, Remark, Standing},
+};
 
 use crate::{Result, Store, StoreError, intake::level_of, moment, stored};
 
@@ -26,8 +28,16 @@ pub struct CounterHistoryLine {
     pub value: u64,
     pub unit: String,
     pub epoch: u32,
+    pub wraps: u32,
     pub remark: Remark,
     pub source: String,
+}
+
+impl CounterHistoryLine {
+    /// The reading with its place in the meter's life, for differences.
+    pub fn standing(&self) -> Standing {
+        Standing { value: self.value, wraps: self.wraps, epoch: self.epoch, at: self.read_at }
+    }
 }
 
 /// One supply reading of a device.
@@ -66,7 +76,7 @@ impl Store {
         let connection = self.lock();
         must_own_device(&connection, scope, device)?;
         let mut statement = connection.prepare_cached(
-            "SELECT r.read_at, m.key, m.name, r.value, m.unit, r.epoch, r.remark, ifnull(r.source, m.source)
+            "SELECT r.read_at, m.key, m.name, r.value, m.unit, r.epoch, r.remark, ifnull(r.source, m.source), r.wraps
              FROM meter m JOIN counter_reading r ON r.meter_id = m.id
              WHERE m.device_id = ?1 AND (?2 IS NULL OR m.key = ?2)
              ORDER BY r.read_at DESC, m.id LIMIT ?3",
@@ -81,6 +91,7 @@ impl Store {
                 epoch: row.get(5)?,
                 remark: Remark::from_keyword(&row.get::<_, String>(6)?),
                 source: row.get(7)?,
+                wraps: row.get(8)?,
             })
         })?;
         Ok(lines.collect::<rusqlite::Result<_>>()?)

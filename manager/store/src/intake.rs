@@ -7,14 +7,15 @@ use manager_core::{
     access::SiteId,
     enrolment::{self, Admission, Refusal, StoredToken},
     ingest::{AlertKey, Arrival, Kept, Outcome, arrival, believed_time, ingest},
-    reading::{CounterKey, CounterReading, KeptLevel, KeptReading, Neighbours},
+    reading::{CounterReading, KeptLevel, Neighbours},
     summary::Summary,
 };
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Params, Transaction, params};
 use thiserror::Error;
 use wire::{
-    device::{Condition, DeviceId, DeviceRecord, Level},
+    device::{Condition, Counter, DeviceId, DeviceRecord, Level},
     message::{AgentId, Receipt, RegisterForManagement, RegisterForManagementResponse, ReportId, SendReports},
+    meter::{CounterKey, Meter, Nature, RETURN_WITHIN, Standing, Step},
     xml,
 };
 
@@ -228,7 +229,7 @@ fn kept(
     let mut counters = BTreeMap::new();
     for counter in arriving.counters.iter().flatten() {
         if let Entry::Vacant(vacant) = counters.entry(CounterKey::of(counter)) {
-            let neighbours = neighbours(transaction, device, vacant.key(), at)?;
+            let neighbours = neighbours(transaction, device, counter, vacant.key(), at)?;
             vacant.insert(neighbours);
         }
     }
@@ -247,30 +248,56 @@ fn kept(
     })
 }
 
-fn neighbours(transaction: &Transaction<'_>, device: i64, key: &CounterKey, at: i64) -> Result<Neighbours> {
-    let reading = |sql: &'static str| {
-        let mut statement = transaction.prepare_cached(sql)?;
-        let row = statement.query_row(params![device, key.as_str(), at], |row| {
-            Ok(KeptReading {
-                read_at: moment(row.get(0)?),
-                value: row.get::<_, i64>(1)?.cast_unsigned(),
-                epoch: row.get(2)?,
-            })
-        });
-        row.optional()
-    };
-    Ok(Neighbours {
-        before: reading(
-            "SELECT r.read_at, r.value, r.epoch FROM meter m JOIN counter_reading r ON r.meter_id = m.id
-             WHERE m.device_id = ?1 AND m.key = ?2 AND r.read_at <= ?3 AND r.remark <> 'doubtful'
-             ORDER BY r.read_at DESC LIMIT 1",
-        )?,
-        after: reading(
-            "SELECT r.read_at, r.value, r.epoch FROM meter m JOIN counter_reading r ON r.meter_id = m.id
-             WHERE m.device_id = ?1 AND m.key = ?2 AND r.read_at > ?3 AND r.remark <> 'doubtful'
-             ORDER BY r.read_at LIMIT 1",
-        )?,
-    })
+fn neighbours(
+    transaction: &Transaction<'_>,
+    device: i64,
+    counter: &Counter,
+    key: &CounterKey,
+    at: i64,
+) -> Result<Neighbours> {
+    let meter: Option<i64> = transaction
+        .prepare_cached("SELECT id FROM meter WHERE device_id = ?1 AND key = ?2")?
+        .query_row(params![device, key.as_str()], |row| row.get(0))
+        .optional()?;
+    let Some(meter) = meter else { return Ok(Neighbours::default()) };
+    let before = standing(transaction, LAST_UP_TO, params![meter, at])?;
+    let after = standing(transaction, FIRST_AFTER, params![meter, at])?;
+    let before = before.map(|now| meter_at(transaction, meter, counter, now, at)).transpose()?;
+    Ok(Neighbours { before, after })
+}
+
+/// The meter as it stood; what lies further back is asked for only where the row of readings breaks.
+fn meter_at(transaction: &Transaction<'_>, meter: i64, counter: &Counter, now: Standing, at: i64) -> Result<Meter> {
+    let elapsed = moment(at).duration_since(now.at);
+    if Step::between(Nature::of(counter), now.value, counter.value, elapsed).is_sound() {
+        return Ok(Meter { now, left: None, newest: now.epoch });
+    }
+    let from = stored(moment(at) - RETURN_WITHIN);
+    let newest = transaction
+        .prepare_cached("SELECT max(epoch) FROM counter_reading WHERE meter_id = ?1")?
+        .query_row([meter], |row| row.get(0))?;
+    Ok(Meter { now, left: standing(transaction, LAST_OF_ANOTHER, params![meter, at, now.epoch, from])?, newest })
+}
+
+const LAST_UP_TO: &str = "SELECT value, wraps, epoch, read_at FROM counter_reading
+     WHERE meter_id = ?1 AND read_at <= ?2 AND remark <> 'doubtful' ORDER BY read_at DESC LIMIT 1";
+const FIRST_AFTER: &str = "SELECT value, wraps, epoch, read_at FROM counter_reading
+     WHERE meter_id = ?1 AND read_at > ?2 AND remark <> 'doubtful' ORDER BY read_at LIMIT 1";
+const LAST_OF_ANOTHER: &str = "SELECT value, wraps, epoch, read_at FROM counter_reading
+     WHERE meter_id = ?1 AND read_at <= ?2 AND epoch <> ?3 AND read_at >= ?4 AND remark <> 'doubtful'
+     ORDER BY read_at DESC LIMIT 1";
+
+fn standing(transaction: &Transaction<'_>, sql: &'static str, values: impl Params) -> Result<Option<Standing>> {
+    let mut statement = transaction.prepare_cached(sql)?;
+    let row = statement.query_row(values, |row| {
+        Ok(Standing {
+            value: row.get::<_, i64>(0)?.cast_unsigned(),
+            wraps: row.get(1)?,
+            epoch: row.get(2)?,
+            at: moment(row.get(3)?),
+        })
+    });
+    Ok(row.optional()?)
 }
 
 fn kept_level(transaction: &Transaction<'_>, device: i64, index: &str, at: i64) -> Result<Option<KeptLevel>> {
@@ -442,8 +469,8 @@ fn append_counter(transaction: &Transaction<'_>, device: i64, reading: &CounterR
         .execute(params![device, reading.key.as_str(), reading.name, reading.unit, reading.source, MOST_METERS])?;
     transaction
         .prepare_cached(
-            "INSERT INTO counter_reading (meter_id, read_at, value, epoch, remark, source)
-             SELECT id, ?3, ?4, ?5, ?6, nullif(?7, source) FROM meter WHERE device_id = ?1 AND key = ?2
+            "INSERT INTO counter_reading (meter_id, read_at, value, epoch, remark, source, wraps)
+             SELECT id, ?3, ?4, ?5, ?6, nullif(?7, source), ?8 FROM meter WHERE device_id = ?1 AND key = ?2
              ON CONFLICT DO NOTHING",
         )?
         .execute(params![
@@ -454,6 +481,7 @@ fn append_counter(transaction: &Transaction<'_>, device: i64, reading: &CounterR
             reading.epoch,
             reading.remark.keyword(),
             reading.source,
+            reading.wraps,
         ])?;
     Ok(())
 }

@@ -4,12 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 use manager_core::{
     access::{CustomerId, DealerId, DeviceRow, Right, Rights, Scope, SiteId},
     enrolment::{LIFETIME, Refusal},
-    reading::Remark,
 };
 use tempfile::TempDir;
 use wire::{
     device::{Alert, Counter, DeviceId, DeviceRecord, Identity, Level, Snapshot, Status, Supply},
     message::{AgentId, Receipt, RegisterForManagement, ReportId, SendReports},
+    meter::Remark,
     vocab::{
         AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DeviceState, MediaSize, Service, Sides,
         SupplyClass, SupplyKind, SupplyUnit,
@@ -371,7 +371,7 @@ fn a_later_schema_and_a_file_of_something_else_are_refused() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     let error = Store::open(&path).err().unwrap();
-    assert!(error.to_string().contains("later version of the manager (schema 99, this one knows 1)"), "{error}");
+    assert!(error.to_string().contains("later version of the manager (schema 99, this one knows 2)"), "{error}");
     let other = folder.path().join("other.sqlite");
     std::fs::write(&other, "this is a letter, not a database, and it is long enough to be read as one").unwrap();
     assert!(Store::open(&other).err().unwrap().to_string().contains("cannot open the database"));

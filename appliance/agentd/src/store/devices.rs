@@ -1,13 +1,14 @@
 //! Devices: what is polled, what was read, what does not answer.
 
-use agent_core::change::Changes;
+use agent_core::change::{Changes, Digests};
 use agent_core::snmp::Credential;
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use wire::device::{DeviceId, DeviceRecord, Snapshot, total};
 use wire::xml::{decode_device, encode_device};
 
-use super::outbox::{ANSWERING, bits};
+use super::meters::Meters;
+use super::outbox::{ANSWERING, COUNTERS, bits, keep_untold};
 use super::snmp_users::{Columns, users};
 use super::{Result, Store, StoreError, moment};
 
@@ -94,14 +95,8 @@ impl Store {
 
     /// The whole record of a device.
     pub fn record(&self, id: &str) -> Result<Option<DeviceRecord>> {
-        let query = "SELECT record, silent_since FROM device WHERE id = ?1";
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?));
-        let Some((record, silent_since)) = self.connection().query_row(query, [id], row).optional()? else {
-            return Ok(None);
-        };
-        let mut record = decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id.to_owned(), error))?;
-        record.silent_since = silent_since.map(moment);
-        Ok(Some(record))
+        let query = "SELECT id, record, silent_since, read_at, address FROM device WHERE id = ?1";
+        self.connection().query_row(query, [id], |row| Ok(stored_record(row))).optional()?.transpose()
     }
 
     fn device_lines(&self, clause: &str, parameters: impl rusqlite::Params) -> Result<Vec<DeviceLine>> {
@@ -151,93 +146,153 @@ impl Store {
     pub fn remove_device(&self, id: &str) -> Result<()> {
         self.transaction(|change| {
             if change.execute("DELETE FROM device WHERE id = ?1", [id])? == 1 {
-                change.execute("INSERT OR IGNORE INTO removed_device VALUES (?1)", [id])?;
+                change.execute("INSERT OR IGNORE INTO removed_device (id) VALUES (?1)", [id])?;
             }
             Ok(())
         })
     }
+}
 
-    /// The daily values of a counter, oldest first: days since 1970 and value.
-    pub fn meters(&self, id: &str, name: &str) -> Result<Vec<(i64, u64)>> {
-        let connection = self.connection();
-        let mut rows =
-            connection.prepare("SELECT day, value FROM meter WHERE device_id = ?1 AND name = ?2 ORDER BY day")?;
-        let meters = rows.query_map([id, name], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(meters.collect::<Result<_, _>>()?)
-    }
+/// A record as it was stored: what changes with each reading stands in columns beside it.
+pub(super) fn stored_record(row: &Row<'_>) -> Result<DeviceRecord> {
+    let text: String = row.get(1)?;
+    let id: String = row.get(0)?;
+    let mut record = decode_device(text.as_bytes()).map_err(|error| StoreError::Record(id, error))?;
+    record.silent_since = row.get::<_, Option<i64>>(2)?.map(moment);
+    record.read_at = moment(row.get(3)?);
+    let address: String = row.get(4)?;
+    record.address = host_of(&address).to_owned();
+    Ok(record)
+}
+
+/// What is stored of a device and matters for a further reading.
+struct Before {
+    digests: Option<Digests>,
+    meters: String,
+    unreported: i64,
+    urgent_since: Option<i64>,
+    is_silent: bool,
 }
 
 fn save(change: &Transaction<'_>, reading: &Saved) -> Result<()> {
     let id = reading.id.as_str();
-    let query = "SELECT record, unreported, urgent_since, silent_since FROM device WHERE id = ?1";
-    let before: Option<(String, i64, Option<i64>, Option<i64>)> =
-        change.query_row(query, [id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()?;
+    let before = before(change, id)?;
     let snapshot = &reading.snapshot;
-    let (mut unreported, mut urgent_since) = (0, None);
-    let changes = match &before {
-        Some((record, waiting, urgent, silent)) => {
-            (unreported, urgent_since) = (*waiting, *urgent);
-            if silent.is_some() {
-                unreported |= ANSWERING;
-            }
-            let record = decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id.to_owned(), error));
-            // A record that a power cut or a disk has spoilt is replaced by what was read just now.
-            record.map_or(Changes::ALL, |record| Changes::between(&record.into_snapshot(), snapshot))
+    let digests = Digests::of(snapshot);
+    let (mut unreported, mut urgent_since, mut changes) = (0, None, Changes::ALL);
+    if let Some(before) = &before {
+        (unreported, urgent_since) = (before.unreported, before.urgent_since);
+        if before.is_silent {
+            unreported |= ANSWERING;
         }
-        None => Changes::ALL,
-    };
+        changes = before.digests.map_or(Changes::ALL, |kept| Changes::between(&kept, &digests));
+    }
+    let mut meters = Meters::parse(before.as_ref().map_or("", |before| &before.meters));
+    if before.is_none() {
+        insert(change, reading)?;
+    }
+    if changes.counters {
+        let breaks = meters.advance(change, id, &snapshot.counters, reading.read_at)?;
+        // What was read before a meter broke is the last that can be billed: it must not be lost under what follows.
+        if unreported & COUNTERS != 0 && breaks.iter().any(|(_, remark)| remark.is_break()) {
+            keep_untold(change, id)?;
+            unreported = 0;
+        }
+    }
     unreported |= bits(changes);
     if changes.urgent {
         urgent_since = urgent_since.or(Some(reading.read_at.as_millisecond()));
     }
-    let record = DeviceRecord::full(
-        reading.id.clone(),
-        reading.address.rsplit_once(':').map_or(reading.address.clone(), |(host, _)| host.to_owned()),
-        reading.read_at,
-        snapshot.clone(),
-    );
-    let record = String::from_utf8_lossy(&encode_device(&record)).into_owned();
-    let lowest = snapshot.supplies.iter().filter_map(|supply| supply.percent_left()).min();
-    let total = total(&snapshot.counters).map(|counter| counter.value);
     let credential = Columns::of(&reading.credential);
-    change.execute(
-        "INSERT INTO device
-             (id, address, snmp_version, community, record, manufacturer, model, serial, location, condition, total, lowest_pct,
-              first_seen_at, read_at, unreported, urgent_since, snmp_user, key_extension, transport)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13, ?14, ?15, ?16, ?17, ?18)
-         ON CONFLICT (id) DO UPDATE SET address = ?2, snmp_version = ?3, community = ?4, record = ?5, manufacturer = ?6,
-             model = ?7, serial = ?8, location = ?9, condition = ?10, total = ?11, lowest_pct = ?12, read_at = ?13,
-             silent_since = NULL, failure = NULL, unreported = ?14, urgent_since = ?15, snmp_user = ?16, key_extension = ?17,
-             transport = ?18",
-        params![
+    if changes.any() {
+        update_record(change, reading, digests, &meters)?;
+    }
+    change
+        .prepare_cached(
+            "UPDATE device SET address = ?2, snmp_version = ?3, community = ?4, read_at = ?5, silent_since = NULL,
+                 failure = NULL, unreported = ?6, urgent_since = ?7, snmp_user = ?8, key_extension = ?9, transport = ?10
+             WHERE id = ?1",
+        )?
+        .execute(params![
             id,
             reading.address,
             credential.version,
             credential.community,
-            record,
-            snapshot.identity.manufacturer.as_deref().unwrap_or_default(),
-            snapshot.identity.model.as_deref().unwrap_or_default(),
-            snapshot.identity.serial.as_deref().unwrap_or_default(),
-            snapshot.identity.location.as_deref().unwrap_or_default(),
-            snapshot.status.condition().keyword(),
-            total.map(|total| i64::try_from(total).unwrap_or(i64::MAX)),
-            lowest,
             reading.read_at.as_millisecond(),
             unreported,
             urgent_since,
             credential.user,
             credential.extension,
             credential.transport,
-        ],
-    )?;
-    change.execute("DELETE FROM removed_device WHERE id = ?1", [id])?;
-    if changes.counters {
-        let day = reading.read_at.as_millisecond() / 86_400_000;
-        let mut insert = change.prepare_cached("INSERT OR REPLACE INTO meter VALUES (?1, ?2, ?3, ?4)")?;
-        for counter in &snapshot.counters {
-            let value = i64::try_from(counter.value).unwrap_or(i64::MAX);
-            insert.execute(params![id, counter.name(), day, value])?;
-        }
-    }
+        ])?;
     Ok(())
+}
+
+fn before(change: &Transaction<'_>, id: &str) -> Result<Option<Before>> {
+    let mut statement = change.prepare_cached(
+        "SELECT digests, meters, unreported, urgent_since, silent_since IS NOT NULL FROM device WHERE id = ?1",
+    )?;
+    let before = statement.query_row([id], |row| {
+        Ok(Before {
+            digests: row.get::<_, Option<Vec<u8>>>(0)?.and_then(|bytes| Digests::from_bytes(&bytes)),
+            meters: row.get(1)?,
+            unreported: row.get(2)?,
+            urgent_since: row.get(3)?,
+            is_silent: row.get(4)?,
+        })
+    });
+    Ok(before.optional()?)
+}
+
+/// Makes the row of a device that is met for the first time.
+fn insert(change: &Transaction<'_>, reading: &Saved) -> Result<()> {
+    let id = reading.id.as_str();
+    change
+        .prepare_cached(
+            "INSERT INTO device (id, address, snmp_version, community, record, manufacturer, model, serial, location,
+                                 condition, first_seen_at, read_at, unreported)
+             VALUES (?1, ?2, '', x'', '', '', '', '', '', '', ?3, ?3, 0)",
+        )?
+        .execute(params![id, reading.address, reading.read_at.as_millisecond()])?;
+    change.prepare_cached("DELETE FROM removed_device WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// Writes what the device says, in the row's record and in the columns that lists show.
+fn update_record(change: &Transaction<'_>, reading: &Saved, digests: Digests, meters: &Meters) -> Result<()> {
+    let snapshot = &reading.snapshot;
+    let record =
+        DeviceRecord::full(reading.id.clone(), host_of(&reading.address).to_owned(), reading.read_at, snapshot.clone());
+    let record = String::from_utf8_lossy(&encode_device(&record)).into_owned();
+    let lowest = snapshot.supplies.iter().filter_map(|supply| supply.percent_left()).min();
+    let total = total(&snapshot.counters).map(|counter| counter.value);
+    let identity = &snapshot.identity;
+    let word = |text: &Option<String>| text.clone().unwrap_or_default();
+    change
+        .prepare_cached(
+            "UPDATE device SET record = ?2, manufacturer = ?3, model = ?4, serial = ?5, location = ?6, condition = ?7,
+                 total = ?8, lowest_pct = ?9, digests = ?10, meters = ?11, object_id = ?12, host_name = ?13
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            reading.id.as_str(),
+            record,
+            word(&identity.manufacturer),
+            word(&identity.model),
+            word(&identity.serial),
+            word(&identity.location),
+            snapshot.status.condition().keyword(),
+            total.map(|total| i64::try_from(total).unwrap_or(i64::MAX)),
+            lowest,
+            digests.to_bytes(),
+            meters.text(),
+            word(&identity.sys_object_id),
+            word(&identity.host_name),
+        ])?;
+    Ok(())
+}
+
+/// An address without its port.
+fn host_of(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host)
 }

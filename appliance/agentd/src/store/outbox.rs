@@ -6,12 +6,15 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 use wire::device::{DeviceId, DeviceRecord};
 use wire::message::{ReportId, Request, SendReports};
-use wire::xml::{decode_device, encode_request};
+use wire::xml::{decode_device, encode_device, encode_request};
 
+use super::devices::stored_record;
 use super::{Result, Store, StoreError, moment, set, setting};
 
 /// Refused reports that are kept.
 const KEPT_REFUSED: i64 = 20;
+/// States that wait to be told before the present ones.
+const MAX_UNTOLD: i64 = 2_000;
 
 /// A report that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +73,8 @@ impl Store {
     pub fn make_reports(&self, sender: &Sender, now: Timestamp) -> Result<usize> {
         self.transaction(|change| {
             let removed = removed_devices(change)?;
-            let mut waiting = changed_records(change)?;
+            let mut waiting = untold_records(change)?;
+            waiting.append(&mut changed_records(change)?);
             let mut made = 0;
             while made == 0 || !waiting.is_empty() {
                 let rest = waiting.split_off(waiting.len().min(SendReports::MAX_DEVICES));
@@ -84,6 +88,7 @@ impl Store {
                 made += 1;
             }
             change.execute("UPDATE device SET unreported = 0, urgent_since = NULL WHERE unreported <> 0", [])?;
+            change.execute("DELETE FROM untold_record", [])?;
             change.execute("DELETE FROM removed_device", [])?;
             Ok(made)
         })
@@ -141,18 +146,42 @@ fn removed_devices(change: &Transaction<'_>) -> Result<Vec<DeviceId>> {
 }
 
 fn changed_records(change: &Transaction<'_>) -> Result<Vec<(DeviceRecord, Changes)>> {
-    let mut rows =
-        change.prepare("SELECT id, record, unreported, silent_since FROM device WHERE unreported <> 0 ORDER BY id")?;
-    let rows = rows.query_map([], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, Option<i64>>(3)?))
-    })?;
+    let mut rows = change.prepare(
+        "SELECT id, record, silent_since, read_at, address, unreported FROM device WHERE unreported <> 0 ORDER BY id",
+    )?;
+    let rows = rows.query_map([], |row| Ok((stored_record(row), row.get::<_, i64>(5)?)))?;
     rows.map(|row| {
-        let (id, record, unreported, silent_since) = row?;
-        let mut record = decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id, error))?;
-        record.silent_since = silent_since.map(moment);
+        let (record, unreported) = row?;
+        Ok((record?, changes_of(unreported)))
+    })
+    .collect()
+}
+
+/// The states that were left behind by a break of their meters before any report had told them, oldest first.
+fn untold_records(change: &Transaction<'_>) -> Result<Vec<(DeviceRecord, Changes)>> {
+    let mut rows = change.prepare("SELECT device_id, record, unreported FROM untold_record ORDER BY id")?;
+    let rows =
+        rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?)))?;
+    rows.map(|row| {
+        let (id, record, unreported) = row?;
+        let record = decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id, error))?;
         Ok((record, changes_of(unreported)))
     })
     .collect()
+}
+
+/// Keeps the state of a device as it stands, to be told before the one that follows.
+pub(super) fn keep_untold(change: &Transaction<'_>, id: &str) -> Result<()> {
+    let query = "SELECT id, record, silent_since, read_at, address, unreported FROM device WHERE id = ?1";
+    let (record, unreported) =
+        change.prepare_cached(query)?.query_row([id], |row| Ok((stored_record(row), row.get::<_, i64>(5)?)))?;
+    let record = String::from_utf8_lossy(&encode_device(&record?)).into_owned();
+    change.execute(
+        "INSERT INTO untold_record (device_id, record, unreported) VALUES (?1, ?2, ?3)",
+        params![id, record, unreported],
+    )?;
+    change.execute("DELETE FROM untold_record WHERE id <= (SELECT max(id) FROM untold_record) - ?1", [MAX_UNTOLD])?;
+    Ok(())
 }
 
 fn next_report_id(change: &Transaction<'_>) -> Result<ReportId> {
@@ -173,7 +202,7 @@ const IDENTITY: i64 = 1;
 const STATUS: i64 = 2;
 const SUPPLIES: i64 = 4;
 const TRAYS: i64 = 8;
-const COUNTERS: i64 = 16;
+pub(super) const COUNTERS: i64 = 16;
 /// Only whether the device answers has changed.
 pub(super) const ANSWERING: i64 = 32;
 

@@ -3,8 +3,9 @@
 use agent_core::report::Sender;
 use agent_core::snmp::Credential;
 use tempfile::TempDir;
-use wire::device::{DeviceId, Identity, Level, Snapshot, Supply};
+use wire::device::{DeviceId, DeviceRecord, Identity, Level, Snapshot, Supply};
 use wire::message::{AgentId, Request, SendReports};
+use wire::meter::{CounterKey, Remark};
 use wire::vocab::{Basis, ColorUse, CounterUnit, MediaSize, Service, Sides, SupplyClass, SupplyKind, SupplyUnit};
 use wire::xml::decode_request;
 
@@ -147,6 +148,39 @@ fn a_device_that_was_removed_is_reported_as_removed() {
     store.remove_device(device.id.as_str()).unwrap();
     store.make_reports(&sender(), moment(2)).unwrap();
     assert_eq!(oldest(&store).1.removed, [device.id]);
+}
+
+#[test]
+fn what_was_printed_before_a_meter_broke_is_told() {
+    let (_folder, store) = store();
+    let at = |minutes: i64, total| Saved { read_at: moment(86_400_000 + minutes * 60_000), ..reading("A", total, 50) };
+    store.save(&[at(0, 100)]).unwrap();
+    store.make_reports(&sender(), moment(1)).unwrap();
+    store.accept_report(&oldest(&store).0).unwrap();
+    // Two readings between reports, and the second one is of another board.
+    store.save(&[at(5, 130)]).unwrap();
+    store.save(&[at(10, 4)]).unwrap();
+    store.make_reports(&sender(), moment(2)).unwrap();
+    let (_, report) = oldest(&store);
+    let value = |device: &DeviceRecord| device.counters.as_ref().map(|counters| counters[0].value);
+    assert_eq!(report.devices.iter().map(value).collect::<Vec<_>>(), [Some(130), Some(4)]);
+    assert!(report.devices[0].read_at < report.devices[1].read_at);
+    let key = CounterKey::of(&reading("A", 0, 0).snapshot.counters[0]);
+    let days = store.meters("1:A", &key).unwrap();
+    let days: Vec<_> = days.iter().map(|day| (day.standing.value, day.standing.epoch, day.remark)).collect();
+    assert_eq!(days, [(130, 1, Remark::Plain), (4, 2, Remark::Backwards)]);
+}
+
+#[test]
+fn a_reading_that_changes_nothing_is_read_later_all_the_same() {
+    let (_folder, store) = store();
+    store.save(&[reading("A", 1, 1)]).unwrap();
+    store.make_reports(&sender(), moment(1)).unwrap();
+    let later = moment(86_500_000);
+    store.save(&[Saved { read_at: later, address: "192.0.2.9:161".to_owned(), ..reading("A", 1, 1) }]).unwrap();
+    assert!(!store.unreported().unwrap().any);
+    let record = store.record("1:A").unwrap().unwrap();
+    assert_eq!((record.read_at, record.address.as_str()), (later, "192.0.2.9"));
 }
 
 #[test]

@@ -16,10 +16,12 @@ use webkit::site::Visit;
 use webkit::text::{fill, number};
 use webkit::texts;
 use wire::device::Condition;
+use wire::meter::{CounterKey, Remark};
 
 use super::Parts;
 use crate::collector::Command;
 use crate::store::devices::DeviceLine;
+use crate::store::meters::DailyMeter;
 
 /// Rows on one page of the list.
 const PAGE: usize = 100;
@@ -65,6 +67,8 @@ texts! {
         meter: "Meter by day", "Zähler nach Tag";
         day: "Day", "Tag";
         difference: "Difference", "Differenz";
+        meter_backwards: "a new meter begins: it went backwards", "neuer Zähler: er lief rückwärts";
+        meter_jumped: "a new meter begins: it jumped", "neuer Zähler: er machte einen Sprung";
     }
 }
 
@@ -258,8 +262,8 @@ pub(super) async fn show(
         .ask(move |store| {
             let Some(line) = store.device(&wanted)? else { return Ok(None) };
             let Some(record) = store.record(&wanted)? else { return Ok(None) };
-            let total = wire::device::total(record.counters.as_deref().unwrap_or_default()).map(|total| total.name());
-            let meters = total.map(|name| store.meters(&wanted, &name)).transpose()?.unwrap_or_default();
+            let total = wire::device::total(record.counters.as_deref().unwrap_or_default()).map(CounterKey::of);
+            let meters = total.map(|key| store.meters(&wanted, &key)).transpose()?.unwrap_or_default();
             Ok(Some((line, record, meters)))
         })
         .await?;
@@ -276,19 +280,24 @@ pub(super) async fn show(
     Ok(visit.live_page(&device_name(lang, &record), 5, &page))
 }
 
-/// Day, value, and the step from the day before; a step back is shown as such and never as a number of pages.
-fn meter_rows(visit: &Visit, meters: &[(i64, u64)]) -> Vec<(String, String, String)> {
+/// A day of the meter: the value, and what was counted since the day before in the same epoch, or why that cannot be told.
+fn meter_rows(visit: &Visit, meters: &[DailyMeter]) -> Vec<(String, String, String)> {
     let lang = visit.lang();
-    let before = std::iter::once(None).chain(meters.iter().map(|(_, value)| Some(*value)));
-    let rows = meters.iter().zip(before).map(|((day, value), before)| {
-        let at = Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or(Timestamp::UNIX_EPOCH);
-        let step = before.map(|before| match value.checked_sub(before) {
-            Some(step) => format!("+{}", number(lang, step)),
-            None => "↓".to_owned(),
-        });
-        (date(lang, &TimeZone::UTC, at), number(lang, *value), step.unwrap_or_default())
-    });
-    let rows: Vec<_> = rows.collect();
+    let t = Texts::of(lang);
+    let row = |(place, meter): (usize, &DailyMeter)| {
+        let at = Timestamp::from_second(meter.day.saturating_mul(86_400)).unwrap_or(Timestamp::UNIX_EPOCH);
+        let earlier = meters.get(..place).unwrap_or_default().iter().rev();
+        let before = earlier.map(|other| &other.standing).find(|other| other.epoch == meter.standing.epoch);
+        let step = before.and_then(|before| meter.standing.since(before));
+        let words = match (step, meter.remark) {
+            (Some(step), _) => format!("+{}", number(lang, step)),
+            (None, Remark::Backwards) => t.meter_backwards.to_owned(),
+            (None, Remark::Jumped) => t.meter_jumped.to_owned(),
+            _ => String::new(),
+        };
+        (date(lang, &TimeZone::UTC, at), number(lang, meter.standing.value), words)
+    };
+    let rows: Vec<_> = meters.iter().enumerate().map(row).collect();
     rows.into_iter().rev().take(DAYS).collect()
 }
 

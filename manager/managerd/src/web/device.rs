@@ -7,11 +7,7 @@ use axum::{
     response::Response,
     routing::get,
 };
-use manager_core::{
-    access::DeviceRow,
-    reading::{CounterKey, Remark},
-    summary::agent_is_silent,
-};
+use manager_core::{access::DeviceRow, summary::agent_is_silent};
 use manager_store::{
     fleet::Device,
     history::{AlertHistoryLine, CounterHistoryLine},
@@ -27,6 +23,7 @@ use webkit::{
 };
 use wire::{
     device::total,
+    meter::{CounterKey, Remark},
     vocab::{AlertGroup, AlertSeverity, DetectedError},
 };
 
@@ -153,7 +150,7 @@ fn meters(viewer: &Viewer, device: &Device, chosen: Option<&CounterKey>) -> Vec<
 fn charts(viewer: &Viewer, history: &[CounterHistoryLine]) -> Result<Option<(String, String)>, Problem> {
     let sound = history.iter().rev().filter(|line| line.remark != Remark::Doubtful);
     let points: Vec<Point> =
-        sound.map(|line| Point { at: line.read_at, value: line.value, epoch: line.epoch }).collect();
+        sound.map(|line| Point { at: line.read_at, value: line.standing().whole(), epoch: line.epoch }).collect();
     let wide = chart::draw(&points, (1100, 260), viewer.lang, &viewer.zone)?;
     let narrow = chart::draw(&points, (380, 240), viewer.lang, &viewer.zone)?;
     Ok(wide.zip(narrow))
@@ -163,10 +160,10 @@ fn reading_rows(viewer: &Viewer, history: &[CounterHistoryLine]) -> Vec<ReadingR
     let t = Texts::of(viewer.lang);
     let row = |(place, line): (usize, &CounterHistoryLine)| {
         let older = history.get(place + 1..).unwrap_or_default();
-        let before = older.iter().find(|other| other.remark != Remark::Doubtful);
+        let before = older.iter().find(|other| other.remark != Remark::Doubtful && other.epoch == line.epoch);
         let change = before
-            .filter(|before| before.epoch == line.epoch && line.remark != Remark::Doubtful)
-            .and_then(|before| line.value.checked_sub(before.value));
+            .filter(|_| line.remark != Remark::Doubtful)
+            .and_then(|before| line.standing().since(&before.standing()));
         ReadingRow {
             at: viewer.ago_and_when(line.read_at),
             value: number(viewer.lang, line.value),
@@ -174,10 +171,14 @@ fn reading_rows(viewer: &Viewer, history: &[CounterHistoryLine]) -> Vec<ReadingR
             remark: match line.remark {
                 Remark::Plain => "",
                 Remark::Backwards => t.remark_backwards,
+                Remark::Jumped => t.remark_jumped,
+                Remark::Wrapped => t.remark_wrapped,
+                Remark::Returned => t.remark_returned,
                 Remark::Restarted => t.remark_restarted,
                 Remark::Doubtful => t.remark_doubtful,
+                Remark::Decided => t.remark_decided,
             },
-            is_break: line.remark == Remark::Backwards,
+            is_break: line.remark.is_break(),
         }
     };
     history.iter().enumerate().take(MOST_ROWS).map(row).collect()

@@ -146,6 +146,11 @@ webkit::texts! {
         remark_restarted: "Started again", "Neu begonnen";
         remark_doubtful: "Came late and fits neither neighbour; not counted",
             "Kam verspätet und passt zu keinem Nachbarn; zählt nicht";
+        remark_jumped: "Higher than the device can have printed: a new meter begins here until someone decides",
+            "Höher, als das Gerät gedruckt haben kann: Hier beginnt ein neuer Zähler, bis jemand entscheidet";
+        remark_wrapped: "Went past the end of its 32 bits and goes on", "Über das Ende seiner 32 Bit gelaufen, zählt weiter";
+        remark_returned: "The meter from before goes on", "Der frühere Zähler läuft weiter";
+        remark_decided: "Decided: the new meter counts from here", "Entschieden: Der neue Zähler zählt ab hier";
         csv_counters: "All counters as CSV", "Alle Zähler als CSV";
         alert_history: "Alert history", "Verlauf der Meldungen";
         alerts_none: "No alert has been seen on this device yet.", "An diesem Gerät gab es noch keine Meldung.";
