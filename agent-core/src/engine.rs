@@ -11,17 +11,30 @@ use std::time::Duration;
 
 use crate::profile::Profiles;
 use crate::reader::{Question, ReadError, Reader, Reading};
-use crate::snmp::Credential;
-use crate::snmp::message::{decode_response, encode_request};
+use crate::snmp::message::{ErrorStatus, Response, decode_response, encode_request};
+use crate::snmp::session::{Hint, NotSent, Refusal, Sessions, Verdict};
+use crate::snmp::v3::{self, Message, encode_discovery};
+use crate::snmp::{Access, Credential, Transport, Version};
 use crate::sweep::{Found, SearchPlan, SearchProgress, Sweep};
 use crate::tick::Tick;
 
 /// How long to wait for an answer before the same request is sent again, and at last given up.
 const PATIENCE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(2)];
+/// How long to wait for an answer over TCP, which repeats by itself what was lost. Connecting counts.
+const PATIENCE_OVER_TCP: Duration = Duration::from_secs(5);
+/// How often in a row a device may say that its SNMPv3 engine or clock is another than it said.
+const MAX_CORRECTIONS: u8 = 3;
+/// authorizationError (RFC 3416): the user may read nothing.
+const NOT_AUTHORIZED: ErrorStatus = ErrorStatus::Other(16);
 /// Readings under way at once: their answers have to fit the socket's receive buffer.
 const MAX_ACTIVE: usize = 64;
-/// Octets of IPv4 and UDP headers around each payload.
-const HEADERS: u64 = 28;
+/// Octets of IPv4 and UDP headers, or TCP headers, around each payload.
+const fn headers(transport: Transport) -> u64 {
+    match transport {
+        Transport::Udp => 28,
+        Transport::Tcp => 40,
+    }
+}
 
 /// What was read.
 #[derive(Debug, Clone)]
@@ -54,12 +67,14 @@ pub struct Cost {
     pub octets: u64,
 }
 
-/// A datagram to send.
+/// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit {
     /// Where to.
     pub to: SocketAddr,
-    /// Its payload.
+    /// Over what: a datagram, or the one connection to that address.
+    pub transport: Transport,
+    /// The message.
     pub bytes: Vec<u8>,
 }
 
@@ -100,15 +115,24 @@ struct Job {
     cost: Cost,
     started: Tick,
     garbled: Option<String>,
+    /// What a device has answered to an SNMPv3 user whom it does not serve.
+    refusal: Option<Refusal>,
+    /// How often in a row the device's engine or clock turned out to be another.
+    corrections: u8,
 }
 
 #[derive(Debug)]
 struct InFlight {
     address: SocketAddr,
+    transport: Transport,
     question: Question,
+    /// Whether only the device's SNMPv3 engine is asked for, and the question follows.
+    discovery: bool,
     bytes: Vec<u8>,
     attempt: usize,
     deadline: Tick,
+    /// What someone says who has not proved to be the device.
+    hint: Option<Hint>,
 }
 
 /// See the module's page for the caller's loop.
@@ -124,14 +148,17 @@ pub struct Engine {
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     strays: u64,
+    sessions: Sessions,
 }
 
 impl Engine {
-    /// An engine with these profiles. `seed` makes the request-ids hard to guess for someone who is not on the path.
-    pub fn new(profiles: Profiles, seed: u32) -> Self {
+    /// An engine with these profiles. `seed` has to be random: it makes request-ids hard to guess for someone who is not on
+    /// the path, and salts never the same twice.
+    pub fn new(profiles: Profiles, seed: u64) -> Self {
         Self {
             profiles,
-            last_id: i32::try_from(seed >> 1).unwrap_or(0),
+            last_id: i32::try_from(seed >> 33).unwrap_or(0),
+            sessions: Sessions::new(seed),
             waiting: VecDeque::new(),
             jobs: BTreeMap::new(),
             in_flight: BTreeMap::new(),
@@ -185,37 +212,157 @@ impl Engine {
 
     /// Takes a datagram.
     pub fn handle_datagram(&mut self, now: Tick, from: SocketAddr, bytes: &[u8]) {
+        self.handle_message(now, from, Transport::Udp, bytes);
+    }
+
+    /// Takes a message, whatever carried it.
+    pub fn handle_message(&mut self, now: Tick, from: SocketAddr, transport: Transport, bytes: &[u8]) {
         if let Some(job) = self.jobs.get_mut(&from) {
             job.cost.received += 1;
-            job.cost.octets += HEADERS + bytes.len() as u64;
+            job.cost.octets += headers(transport) + bytes.len() as u64;
         }
-        let response = match decode_response(bytes) {
-            Ok(response) => response,
-            Err(error) => {
-                self.strays += 1;
-                if let Some(job) = self.jobs.get_mut(&from) {
-                    job.garbled = Some(error.to_string());
-                }
-                return;
-            }
+        let taken = match v3::is_v3(bytes) {
+            true => self.handle_v3(now, from, transport, bytes),
+            false => self.handle_community(now, from, transport, bytes),
         };
-        let id = response.request_id;
-        match self.in_flight.get(&id) {
-            Some(request) if request.address == from => {
-                let Some(request) = self.take_request(id) else { return };
-                if let Some(job) = self.jobs.get_mut(&from) {
-                    job.reader.handle_response(request.question, response);
-                }
-                self.proceed(now, from);
+        if let Err(fault) = taken {
+            self.strays += 1;
+            if let (Some(fault), Some(job)) = (fault, self.jobs.get_mut(&from)) {
+                job.garbled = Some(fault);
             }
-            Some(_) => self.strays += 1,
-            None => match self.sweep.as_mut().and_then(|sweep| sweep.handle_response(from, &response)) {
-                Some(found) => {
-                    self.events.push_back(Event::Found(found));
-                    self.end_search();
-                }
-                None => self.strays += 1,
-            },
+        }
+    }
+
+    /// Takes the news that there is no connection to an address any more, and why: what was asked over it stays unanswered.
+    pub fn handle_disconnect(&mut self, now: Tick, from: SocketAddr, why: &str) {
+        let lost: Vec<i32> = self
+            .in_flight
+            .iter()
+            .filter(|(_, request)| request.address == from && request.transport == Transport::Tcp)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in lost {
+            if let Some(job) = self.jobs.get_mut(&from) {
+                job.garbled = Some(why.to_owned());
+            }
+            self.give_up(now, id);
+        }
+    }
+
+    /// A message of version 1 or 2c. A fault has words where the device is to blame for it.
+    fn handle_community(
+        &mut self,
+        now: Tick,
+        from: SocketAddr,
+        transport: Transport,
+        bytes: &[u8],
+    ) -> Result<(), Option<String>> {
+        let response = decode_response(bytes).map_err(|error| Some(error.to_string()))?;
+        let id = response.request_id;
+        if self.in_flight.contains_key(&id) {
+            // Whoever is asked in version 3 cannot answer in a version without proof.
+            let spoken = self.jobs.get(&from).is_some_and(|job| job.credential.version() != Version::V3);
+            let asked = self.in_flight.get(&id).is_some_and(|request| request.is_from(from, transport));
+            if !(spoken && asked) {
+                return Err(None);
+            }
+            self.take_response(now, id, response);
+            return Ok(());
+        }
+        let found = self.sweep.as_mut().and_then(|sweep| sweep.handle_response(from, &response)).ok_or(None)?;
+        self.events.push_back(Event::Found(found));
+        self.end_search();
+        Ok(())
+    }
+
+    fn handle_v3(
+        &mut self,
+        now: Tick,
+        from: SocketAddr,
+        transport: Transport,
+        bytes: &[u8],
+    ) -> Result<(), Option<String>> {
+        let message = Message::decode(bytes).map_err(|error| Some(error.to_string()))?;
+        let id = message.msg_id;
+        let Some(request) = self.in_flight.get_mut(&id) else {
+            let found = self.sweep.as_mut().and_then(|sweep| sweep.handle_discovery(from, id)).ok_or(None)?;
+            // What the search has learnt of the engine, the reading need not ask for.
+            self.sessions.handle_discovery(now, from, &message);
+            self.events.push_back(Event::Found(found));
+            self.end_search();
+            return Ok(());
+        };
+        let Some(job) = self.jobs.get_mut(&from).filter(|_| request.is_from(from, transport)) else { return Err(None) };
+        let Some(user) = job.credential.user() else { return Err(None) };
+        if request.discovery {
+            if !self.sessions.handle_discovery(now, from, &message) {
+                return Err(Some("an answer to SNMPv3 discovery that is no Report".to_owned()));
+            }
+            if let Some(request) = self.take_request(id) {
+                self.ask(now, from, request.question);
+            }
+            return Ok(());
+        }
+        match self.sessions.handle_message(now, from, user, id, &message) {
+            Verdict::Response(response)
+                if response.error_status == NOT_AUTHORIZED && request.question.context.is_none() =>
+            {
+                self.refuse(now, id, Refusal::NotAuthorized);
+            }
+            Verdict::Response(response) => self.take_response(now, id, response),
+            Verdict::AskAgain => self.ask_again(now, id),
+            Verdict::NoContext => self.give_up(now, id),
+            Verdict::Refused(refusal) => self.refuse(now, id, refusal),
+            Verdict::Hint(hint) => request.hint = Some(hint),
+            Verdict::Unfit(why) => return Err(Some(format!("a message {why}"))),
+        }
+        Ok(())
+    }
+
+    fn take_response(&mut self, now: Tick, id: i32, response: Response) {
+        let Some(request) = self.take_request(id) else { return };
+        if let Some(job) = self.jobs.get_mut(&request.address) {
+            job.corrections = 0;
+            job.reader.handle_response(request.question, response);
+        }
+        self.proceed(now, request.address);
+    }
+
+    /// Asks the same once more, because the device's engine or clock has turned out to be another; not without end.
+    fn ask_again(&mut self, now: Tick, id: i32) {
+        let Some(request) = self.take_request(id) else { return };
+        let address = request.address;
+        let Some(job) = self.jobs.get_mut(&address) else { return };
+        job.corrections += 1;
+        if job.corrections > MAX_CORRECTIONS {
+            self.try_next(now, address, Some(Refusal::TimeWindow));
+        } else {
+            self.ask(now, address, request.question);
+        }
+    }
+
+    fn refuse(&mut self, now: Tick, id: i32, refusal: Refusal) {
+        if let Some(request) = self.take_request(id) {
+            self.try_next(now, request.address, Some(refusal));
+        }
+    }
+
+    /// Goes on with the next credential, or ends the reading with the clearest reason that was given.
+    fn try_next(&mut self, now: Tick, address: SocketAddr, refusal: Option<Refusal>) {
+        let Some(job) = self.jobs.get_mut(&address) else { return };
+        job.refusal = refusal.or(job.refusal.take());
+        job.corrections = 0;
+        match job.further.pop_front() {
+            Some(next) if job.full => {
+                job.reader = Reader::full(next.version());
+                job.credential = next;
+                self.proceed(now, address);
+            }
+            _ => {
+                let garbled = job.garbled.take().map_or(ReadError::NoAnswer, ReadError::Garbled);
+                let error = job.refusal.take().map_or(garbled, ReadError::Refused);
+                self.end(now, address, Some(error));
+            }
         }
     }
 
@@ -237,11 +384,10 @@ impl Engine {
         if let Some(transmit) = self.transmits.pop_front() {
             return Some(transmit);
         }
-        let (to, bytes) = self.sweep.as_mut()?.poll_transmit(now, || {
+        self.sweep.as_mut()?.poll_transmit(now, || {
             self.last_id = id_after(self.last_id);
             self.last_id
-        })?;
-        Some(Transmit { to, bytes })
+        })
     }
 
     /// When [`Self::handle_timeout`] and [`Self::poll_transmit`] have to be called next, if nothing happens before.
@@ -264,7 +410,7 @@ impl Engine {
     fn start_waiting(&mut self, now: Tick) {
         while self.jobs.len() < MAX_ACTIVE {
             let Some(order) = self.waiting.pop_front() else { return };
-            let mut credentials: VecDeque<Credential> = order.credentials.into();
+            let mut credentials: VecDeque<Credential> = order.credentials.iter().flat_map(variants).collect();
             let Some(credential) = credentials.pop_front() else { continue };
             let (reader, full) = match order.kind {
                 ReadKind::Full => (Reader::full(credential.version()), true),
@@ -278,6 +424,8 @@ impl Engine {
                 cost: Cost::default(),
                 started: now,
                 garbled: None,
+                refusal: None,
+                corrections: 0,
             };
             self.jobs.insert(order.address, job);
             self.proceed(now, order.address);
@@ -299,20 +447,40 @@ impl Engine {
         self.last_id = id_after(self.last_id);
         let id = self.last_id;
         let context = question.context.as_deref();
-        let bytes = encode_request(&job.credential, context, id, question.operation, &question.names);
-        let deadline = now + PATIENCE[0];
-        self.in_flight.insert(id, InFlight { address, question, bytes, attempt: 0, deadline });
+        let request = (id, question.operation, question.names.as_slice());
+        let encoded = match &job.credential.access {
+            Access::V1(_) | Access::V2c(_) => {
+                Ok(encode_request(&job.credential, context, id, question.operation, &question.names))
+            }
+            Access::V3(user) => self.sessions.encode_request(now, address, user, context.unwrap_or_default(), request),
+        };
+        let (bytes, discovery) = match encoded {
+            Ok(bytes) => (bytes, false),
+            Err(NotSent::Undiscovered) => (encode_discovery(id), true),
+            // As if the device had said so itself.
+            Err(NotSent::TooLarge) => {
+                let error_status = ErrorStatus::TooBig;
+                let response = Response { request_id: id, error_status, error_index: 0, variables: Vec::new() };
+                job.reader.handle_response(question, response);
+                return self.proceed(now, address);
+            }
+        };
+        let transport = job.credential.transport;
+        let deadline = now + if transport == Transport::Tcp { PATIENCE_OVER_TCP } else { PATIENCE[0] };
+        let request = InFlight { address, transport, question, discovery, bytes, attempt: 0, deadline, hint: None };
+        self.in_flight.insert(id, request);
         self.deadlines.insert((deadline, id));
         self.transmit(id);
     }
 
     fn transmit(&mut self, id: i32) {
         let Some(request) = self.in_flight.get(&id) else { return };
+        let transport = request.transport;
         if let Some(job) = self.jobs.get_mut(&request.address) {
             job.cost.sent += 1;
-            job.cost.octets += HEADERS + request.bytes.len() as u64;
+            job.cost.octets += headers(transport) + request.bytes.len() as u64;
         }
-        self.transmits.push_back(Transmit { to: request.address, bytes: request.bytes.clone() });
+        self.transmits.push_back(Transmit { to: request.address, transport, bytes: request.bytes.clone() });
     }
 
     fn take_request(&mut self, id: i32) -> Option<InFlight> {
@@ -323,29 +491,50 @@ impl Engine {
 
     fn handle_silence(&mut self, now: Tick, id: i32) {
         let Some(mut request) = self.take_request(id) else { return };
+        // Nobody has contradicted the hint in all this time.
+        match request.hint.take() {
+            Some(Hint::Changed) => {
+                self.sessions.forget(&request.address);
+                self.in_flight.insert(id, request);
+                return self.ask_again(now, id);
+            }
+            Some(Hint::Refused(refusal)) => return self.try_next(now, request.address, Some(refusal)),
+            None => {}
+        }
         request.attempt += 1;
-        if let Some(patience) = PATIENCE.get(request.attempt) {
+        let patience = PATIENCE.get(request.attempt).filter(|_| request.transport == Transport::Udp);
+        let repeated = patience.is_some();
+        if let Some(patience) = patience {
             request.deadline = now + *patience;
             self.deadlines.insert((request.deadline, id));
-            self.in_flight.insert(id, request);
-            self.transmit(id);
-            return;
         }
+        self.in_flight.insert(id, request);
+        if repeated {
+            self.transmit(id);
+        } else {
+            self.give_up(now, id);
+        }
+    }
+
+    /// A request stays without an answer.
+    fn give_up(&mut self, now: Tick, id: i32) {
+        let Some(request) = self.take_request(id) else { return };
         let address = request.address;
         let Some(job) = self.jobs.get_mut(&address) else { return };
+        if request.discovery {
+            // Who does not answer discovery speaks no SNMPv3 with anyone.
+            job.further.retain(|next| next.version() != Version::V3 || next.transport != request.transport);
+            return self.try_next(now, address, None);
+        }
         match job.reader.handle_silence(request.question) {
             Ok(()) => self.proceed(now, address),
-            Err(ReadError::NoAnswer) => match job.further.pop_front() {
-                Some(next) if job.full => {
-                    job.reader = Reader::full(next.version());
-                    job.credential = next;
-                    self.proceed(now, address);
-                }
-                _ => {
-                    let error = job.garbled.take().map_or(ReadError::NoAnswer, ReadError::Garbled);
-                    self.end(now, address, Some(error));
-                }
-            },
+            Err(ReadError::NoAnswer) => {
+                let silent = job.credential.user().map(|user| match user.privacy() {
+                    Some(_) => Refusal::SilentWithPrivacy,
+                    None => Refusal::Silent,
+                });
+                self.try_next(now, address, silent);
+            }
             Err(error) => self.end(now, address, Some(error)),
         }
     }
@@ -364,6 +553,24 @@ impl Engine {
             },
         })));
         self.start_waiting(now);
+    }
+}
+
+impl InFlight {
+    fn is_from(&self, from: SocketAddr, transport: Transport) -> bool {
+        self.address == from && self.transport == transport
+    }
+}
+
+/// A credential in all the ways in which it may be meant.
+fn variants(credential: &Credential) -> Vec<Credential> {
+    match credential.user() {
+        Some(user) => user
+            .variants()
+            .into_iter()
+            .map(|user| Credential { access: Access::V3(user), ..credential.clone() })
+            .collect(),
+        None => vec![credential.clone()],
     }
 }
 

@@ -16,6 +16,7 @@ use crate::printer_mib::{self, System};
 use crate::profile::{Profile, Profiles, Quirks};
 use crate::snmp::Version;
 use crate::snmp::message::{ErrorStatus, Operation, Response, Value};
+use crate::snmp::session::Refusal;
 
 /// Most rows taken from one column. No printer has as many trays, supplies or alerts.
 const MAX_ROWS: usize = 1000;
@@ -225,6 +226,9 @@ pub enum ReadError {
         /// How many requests it had answered.
         answered: u32,
     },
+    /// It speaks SNMPv3, but does not serve the user.
+    #[error(transparent)]
+    Refused(Refusal),
     /// It answers and answers without coming to an end.
     #[error("the device took more than {MAX_REQUESTS} requests without coming to an end")]
     Endless,

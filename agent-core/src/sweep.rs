@@ -7,11 +7,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::discover::AddressSet;
+use crate::engine::Transmit;
 use crate::gate::Readable;
 use crate::printer_mib::System;
 use crate::reader::Variables;
-use crate::snmp::Credential;
 use crate::snmp::message::{Operation, Response, encode_request};
+use crate::snmp::v3::encode_discovery;
+use crate::snmp::{Credential, Version};
 use crate::tick::Tick;
 
 /// How long a probe waits for its answer.
@@ -54,8 +56,8 @@ pub struct SearchProgress {
 pub struct Found {
     /// Where.
     pub address: SocketAddr,
-    /// To which credential.
-    pub credential: Credential,
+    /// To which credential; who answers to SNMPv3 at all may answer to any of the users.
+    pub credentials: Vec<Credential>,
     /// What the system group says.
     pub system: System,
 }
@@ -79,6 +81,8 @@ enum Send {
 #[derive(Debug)]
 pub struct Sweep {
     plan: SearchPlan,
+    /// All credentials of version 3. One probe asks for them all: its answer does not depend on the user.
+    users: Vec<Credential>,
     next: Option<Ipv4Addr>,
     pending: BTreeMap<i32, Probe>,
     /// Ids in the order of their deadlines, which all lie equally far behind the sending.
@@ -93,11 +97,16 @@ pub struct Sweep {
 
 impl Sweep {
     /// Starts a search.
-    pub fn new(now: Tick, plan: SearchPlan) -> Self {
+    pub fn new(now: Tick, mut plan: SearchPlan) -> Self {
+        let is_user = |credential: &Credential| credential.version() == Version::V3;
+        let users: Vec<Credential> =
+            plan.credentials.iter().filter(|credential| is_user(credential)).cloned().collect();
+        plan.credentials.retain(|credential| !is_user(credential) || users.first() == Some(credential));
         let next = plan.addresses.at_or_after(Ipv4Addr::UNSPECIFIED).filter(|_| !plan.credentials.is_empty());
         Self {
             next,
             plan,
+            users,
             pending: BTreeMap::new(),
             deadlines: VecDeque::new(),
             late: VecDeque::new(),
@@ -109,7 +118,7 @@ impl Sweep {
     }
 
     /// The next datagram, when its time has come. `id` gives a request-id that no other request under way has.
-    pub fn poll_transmit(&mut self, now: Tick, id: impl FnOnce() -> i32) -> Option<(SocketAddr, Vec<u8>)> {
+    pub fn poll_transmit(&mut self, now: Tick, id: impl FnOnce() -> i32) -> Option<Transmit> {
         if now < self.next_send || self.pending.len() >= MAX_PENDING {
             return None;
         }
@@ -126,14 +135,18 @@ impl Sweep {
             }
         };
         let credential = self.plan.credentials.get(probe.credential)?;
-        let bytes = encode_request(credential, None, id, Operation::Get, &Readable::system());
+        let bytes = match credential.version() {
+            Version::V3 => encode_discovery(id),
+            Version::V1 | Version::V2c => encode_request(credential, None, id, Operation::Get, &Readable::system()),
+        };
+        let transport = credential.transport;
         probe.attempts += 1;
         self.pending.insert(id, probe);
         self.deadlines.push_back((now + PATIENCE, id));
         let gap = Duration::from_secs(1) / self.plan.rate.max(1);
         let late = now.since(self.next_send);
         self.next_send = if late > CATCH_UP { now } else { self.next_send } + gap;
-        Some(((probe.address, self.plan.port).into(), bytes))
+        Some(Transmit { to: (probe.address, self.plan.port).into(), transport, bytes })
     }
 
     /// When the caller has to come back.
@@ -166,22 +179,35 @@ impl Sweep {
 
     /// Takes a response that may belong to a probe; only an answer from the address that was asked counts, and only one.
     pub fn handle_response(&mut self, from: SocketAddr, response: &Response) -> Option<Found> {
-        let probe = *self.pending.get(&response.request_id)?;
+        let credential = self.take(from, response.request_id, |version| version != Version::V3)?;
+        let variables: Variables = response.variables.iter().cloned().collect();
+        Some(Found { address: from, credentials: vec![credential], system: System::of(&variables) })
+    }
+
+    /// Takes an answer of an SNMPv3 engine that may belong to a probe: it tells that there is one.
+    pub fn handle_discovery(&mut self, from: SocketAddr, msg_id: i32) -> Option<Found> {
+        self.take(from, msg_id, |version| version == Version::V3)?;
+        Some(Found { address: from, credentials: self.users.clone(), system: System::default() })
+    }
+
+    /// The credential of a probe that has been answered in its version, the first time that its address answers.
+    fn take(&mut self, from: SocketAddr, id: i32, fits: impl FnOnce(Version) -> bool) -> Option<Credential> {
+        let probe = *self.pending.get(&id)?;
+        let credential =
+            self.plan.credentials.get(probe.credential).filter(|credential| fits(credential.version()))?.clone();
         if SocketAddr::from((probe.address, self.plan.port)) != from {
             return None;
         }
-        self.pending.remove(&response.request_id);
+        self.pending.remove(&id);
         if !self.answered.insert(probe.address) {
             return None;
         }
         let given_up = probe.attempts >= ATTEMPTS && probe.credential + 1 == self.plan.credentials.len();
-        let counted = given_up && self.late.iter().any(|(_, id)| *id == response.request_id);
+        let counted = given_up && self.late.iter().any(|(_, late)| *late == id);
         if !counted {
             self.done += 1;
         }
-        let variables: Variables = response.variables.iter().cloned().collect();
-        let credential = self.plan.credentials.get(probe.credential)?.clone();
-        Some(Found { address: from, credential, system: System::of(&variables) })
+        Some(credential)
     }
 
     /// Whether every address has answered or will not.

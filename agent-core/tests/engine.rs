@@ -254,7 +254,7 @@ fn a_search_finds_every_printer_and_probes_nothing_else() {
     let found: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            Event::Found(found) => Some((found.address, found.credential.clone())),
+            Event::Found(found) => Some((found.address, found.credentials[0].clone())),
             _ => None,
         })
         .collect();

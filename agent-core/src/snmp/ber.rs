@@ -44,6 +44,21 @@ impl Writer {
         self.reversed.push(tag);
     }
 
+    /// How many octets have been written so far.
+    pub fn len(&self) -> usize {
+        self.reversed.len()
+    }
+
+    /// Whether nothing has been written.
+    pub fn is_empty(&self) -> bool {
+        self.reversed.is_empty()
+    }
+
+    /// Octets that are BER already.
+    pub fn raw(&mut self, octets: &[u8]) {
+        self.octets(octets);
+    }
+
     /// An INTEGER in the fewest octets.
     pub fn integer(&mut self, value: i32) {
         self.wrap(tag::INTEGER, |writer| {

@@ -6,7 +6,7 @@ use super::ber::tag;
 use super::message::{DecodeError, MAX_VARIABLES, Response, Value, error_status_of};
 use crate::oid::Oid;
 
-const RESPONSE_PDU: u8 = 0xa2;
+pub(super) const RESPONSE_PDU: u8 = 0xa2;
 
 pub(super) fn decode_response(bytes: &[u8]) -> Result<Response, DecodeError> {
     let (outer, message, _) = element(bytes).ok_or(DecodeError::Form("no outer sequence"))?;
@@ -21,10 +21,15 @@ pub(super) fn decode_response(bytes: &[u8]) -> Result<Response, DecodeError> {
     if community != tag::OCTET_STRING {
         return Err(DecodeError::Form("no community"));
     }
-    let (pdu_tag, pdu, _) = element(rest).ok_or(DecodeError::Form("no PDU"))?;
-    if pdu_tag != RESPONSE_PDU {
-        return Err(DecodeError::NotAResponse);
+    match decode_pdu(rest)? {
+        (RESPONSE_PDU, response) => Ok(response),
+        _ => Err(DecodeError::NotAResponse),
     }
+}
+
+/// A PDU of the form that all but GETBULK and the trap of version 1 have, with its tag.
+pub(super) fn decode_pdu(bytes: &[u8]) -> Result<(u8, Response), DecodeError> {
+    let (pdu_tag, pdu, _) = element(bytes).ok_or(DecodeError::Form("no PDU"))?;
     let (request_id, rest) = integer(pdu).ok_or(DecodeError::Form("no request-id"))?;
     let (status, rest) = integer(rest).ok_or(DecodeError::Form("no error-status"))?;
     let (error_index, rest) = integer(rest).ok_or(DecodeError::Form("no error-index"))?;
@@ -32,12 +37,13 @@ pub(super) fn decode_response(bytes: &[u8]) -> Result<Response, DecodeError> {
     if list_tag != tag::SEQUENCE {
         return Err(DecodeError::Form("no variables"));
     }
-    Ok(Response {
+    let response = Response {
         request_id: i32::try_from(request_id).map_err(|_| DecodeError::Form("a request-id out of range"))?,
         error_status: error_status_of(u32::try_from(status).unwrap_or(u32::MAX)),
         error_index: u32::try_from(error_index).unwrap_or(0),
         variables: variables(list)?,
-    })
+    };
+    Ok((pdu_tag, response))
 }
 
 fn variables(mut list: &[u8]) -> Result<Vec<(Oid, Value)>, DecodeError> {
@@ -75,7 +81,7 @@ fn value(value_tag: u8, content: &[u8]) -> Value {
 }
 
 /// Tag, content, what follows. Content that runs past the end is cut there.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, length, rest @ ..] = bytes else { return None };
     let (length, rest) = if *length < 0x80 {
         (usize::from(*length), rest)
@@ -87,7 +93,7 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((*tag, content, rest))
 }
 
-fn integer(bytes: &[u8]) -> Option<(i64, &[u8])> {
+pub(super) fn integer(bytes: &[u8]) -> Option<(i64, &[u8])> {
     match element(bytes)? {
         (tag::INTEGER, content, rest) => Some((signed(content)?, rest)),
         _ => None,

@@ -42,30 +42,35 @@ pub fn encode_request(
         community.push(b'@');
         community.extend(context.bytes());
     }
+    let mut writer = Writer::default();
+    writer.wrap(tag::SEQUENCE, |writer| {
+        write_pdu(writer, request_id, operation, names);
+        writer.octet_string(&community);
+        writer.integer(credential.version() as i32);
+    });
+    writer.finish()
+}
+
+/// The PDU of a request.
+pub(super) fn write_pdu(writer: &mut Writer, request_id: i32, operation: Operation, names: &[Readable]) {
     let (pdu_tag, third) = match operation {
         Operation::Get => (0xa0, 0),
         Operation::GetNext => (0xa1, 0),
         Operation::GetBulk { max_repetitions } => (0xa5, i32::from(max_repetitions)),
     };
-    let mut writer = Writer::default();
-    writer.wrap(tag::SEQUENCE, |writer| {
-        writer.wrap(pdu_tag, |writer| {
-            writer.wrap(tag::SEQUENCE, |writer| {
-                for name in names.iter().rev() {
-                    writer.wrap(tag::SEQUENCE, |writer| {
-                        writer.null();
-                        writer.oid(name.oid());
-                    });
-                }
-            });
-            writer.integer(third);
-            writer.integer(0);
-            writer.integer(request_id);
+    writer.wrap(pdu_tag, |writer| {
+        writer.wrap(tag::SEQUENCE, |writer| {
+            for name in names.iter().rev() {
+                writer.wrap(tag::SEQUENCE, |writer| {
+                    writer.null();
+                    writer.oid(name.oid());
+                });
+            }
         });
-        writer.octet_string(&community);
-        writer.integer(credential.version() as i32);
+        writer.integer(third);
+        writer.integer(0);
+        writer.integer(request_id);
     });
-    writer.finish()
 }
 
 /// A value as the device sent it.
@@ -156,6 +161,18 @@ pub fn decode_response(bytes: &[u8]) -> Result<Response, DecodeError> {
         Ok((_, message)) => from_parser(message),
         Err(_) => lenient::decode_response(bytes),
     }
+}
+
+/// The response in a PDU of version 3. The library's reader of PDUs is its own secret, so the PDU is put into a message of
+/// version 2c for it.
+pub(super) fn decode_pdu(pdu: &[u8]) -> Result<Response, DecodeError> {
+    let mut writer = Writer::default();
+    writer.wrap(tag::SEQUENCE, |writer| {
+        writer.raw(pdu);
+        writer.octet_string(&[]);
+        writer.integer(super::Version::V2c as i32);
+    });
+    decode_response(&writer.finish())
 }
 
 fn from_parser(message: SnmpMessage<'_>) -> Result<Response, DecodeError> {

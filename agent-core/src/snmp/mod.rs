@@ -5,7 +5,9 @@
 pub mod ber;
 mod lenient;
 pub mod message;
+pub mod session;
 pub mod usm;
+pub mod v3;
 
 use std::fmt;
 use std::sync::Arc;

@@ -273,7 +273,7 @@ impl Collector {
             Event::Found(found) => {
                 if !self.targets.contains_key(&found.address) {
                     let order =
-                        ReadOrder { address: found.address, credentials: vec![found.credential], kind: ReadKind::Full };
+                        ReadOrder { address: found.address, credentials: found.credentials, kind: ReadKind::Full };
                     self.driver.read(order);
                 }
             }

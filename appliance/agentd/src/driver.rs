@@ -33,11 +33,11 @@ impl Driver {
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         socket.set_nonblocking(true).context("no non-blocking UDP socket")?;
         socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).context("no free UDP port")?;
-        let mut seed = [0; 4];
+        let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
         let profiles = Profiles::built_in().context("the built-in profiles do not load")?;
         Ok(Self {
-            engine: Engine::new(profiles, u32::from_ne_bytes(seed)),
+            engine: Engine::new(profiles, u64::from_ne_bytes(seed)),
             socket: UdpSocket::from_std(socket.into()).context("no UDP socket in the runtime")?,
             started: Instant::now(),
             unsent: None,

@@ -134,11 +134,7 @@ pub async fn discover(command: Discover) -> Result<bool> {
         match driver.event_before(Instant::now() + Duration::from_millis(200)).await {
             Some(Event::Found(found)) => {
                 reading += 1;
-                driver.read(ReadOrder {
-                    address: found.address,
-                    credentials: vec![found.credential],
-                    kind: ReadKind::Full,
-                });
+                driver.read(ReadOrder { address: found.address, credentials: found.credentials, kind: ReadKind::Full });
             }
             Some(Event::Read(finished)) => {
                 reading -= 1;
