@@ -22,7 +22,7 @@ pub fn device_id(identity: &Identity) -> Option<DeviceId> {
 }
 
 /// Whether a text can tell one device from another: three characters at least, not all alike, not a word for nothing.
-fn is_serial(text: &str) -> bool {
+pub(crate) fn is_serial(text: &str) -> bool {
     let text = text.trim();
     let mut characters = text.chars();
     let first = characters.next();

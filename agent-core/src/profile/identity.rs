@@ -5,6 +5,7 @@ use wire::device::{Identity, Supply};
 
 use super::Profiles;
 use super::form::{Brand, Place, Profile};
+use crate::ieee1284;
 use crate::oid::Oid;
 use crate::printer_mib::{self, System};
 use crate::reader::Variables;
@@ -119,7 +120,7 @@ impl Source {
             Place::Column(column) => printer_mib::printer_text(variables, column.arcs())?,
         };
         let part = match &self.ieee1284 {
-            Some(key) => ieee1284_value(&raw, key)?,
+            Some(key) => ieee1284::value(&raw, key)?,
             None => &raw,
         };
         let part = match &self.after {
@@ -135,20 +136,6 @@ impl Source {
     }
 }
 
-/// The value of a key in an IEEE 1284 device id (`MFG:…;MDL:…;`); long and short names of a key mean the same.
-fn ieee1284_value<'a>(id: &'a str, key: &str) -> Option<&'a str> {
-    let long = match key {
-        "MFG" => "MANUFACTURER",
-        "MDL" => "MODEL",
-        "SN" => "SERIALNUMBER",
-        other => other,
-    };
-    id.split(';').filter_map(|field| field.split_once(':')).find_map(|(name, value)| {
-        let name = name.trim();
-        (name.eq_ignore_ascii_case(key) || name.eq_ignore_ascii_case(long)).then_some(value)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,12 +146,5 @@ mod tests {
         assert_eq!(without_serial("S1", Some("S1")), "S1");
         assert_eq!(without_maker("HP LaserJet", Some("HP")), "LaserJet");
         assert_eq!(without_maker("HP", Some("HP")), "HP");
-    }
-
-    #[test]
-    fn device_ids_come_apart() {
-        assert_eq!(ieee1284_value("MFG:EPSON;MDL: X 1;", "MDL"), Some(" X 1"));
-        assert_eq!(ieee1284_value("MANUFACTURER:Acme;", "MFG"), Some("Acme"));
-        assert_eq!(ieee1284_value("nonsense", "MFG"), None);
     }
 }
