@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wire::device::{Alert, Level, Status, Supply, Tray, TrayKind};
+use wire::device::{Alert, Level, Origin, Raw, Status, Supply, Tray, TrayKind};
 use wire::vocab::{
     AlertGroup, AlertSeverity, Colorant, DetectedError, DeviceState, InputKind, OutputKind, PrinterState, SupplyClass,
     SupplyKind, SupplyUnit, TrayUnit,
@@ -408,6 +408,8 @@ pub fn supplies(variables: &Variables, rules: &SupplyRules) -> Vec<Supply> {
                 .and_then(|colorant| colorant_of(&colorants, index, colorant));
             let colored = !matches!(kind, SupplyKind::WasteToner | SupplyKind::WasteInk | SupplyKind::WasteWax);
             let color = by_table.or_else(|| colored.then(|| color_in(&words).or(described.color)).flatten());
+            let amounts = [number(&PRT_SUPPLIES_LEVEL), number(&PRT_SUPPLIES_MAX_CAPACITY)];
+            let (level, capacity) = level_and_capacity(amounts);
             Supply {
                 index: dotted(index),
                 class: match number(&PRT_SUPPLIES_CLASS) {
@@ -421,14 +423,28 @@ pub fn supplies(variables: &Variables, rules: &SupplyRules) -> Vec<Supply> {
                 part_number: described.part_number,
                 serial: described.serial,
                 unit: SupplyUnit::from_code(number(&PRT_SUPPLIES_UNIT).unwrap_or(2)),
-                capacity: number(&PRT_SUPPLIES_MAX_CAPACITY)
-                    .and_then(|value| u32::try_from(value).ok())
-                    .filter(|value| *value > 0),
-                level: number(&PRT_SUPPLIES_LEVEL).map_or(Level::Unknown, Level::from_code),
+                capacity,
+                level,
+                raw: raw(amounts, level, capacity),
+                origin: Origin::default(),
             }
         })
         .take(256)
         .collect()
+}
+
+/// Level and capacity by RFC 3805; a capacity that is a code or nought is none.
+fn level_and_capacity([level, capacity]: [Option<i64>; 2]) -> (Level, Option<u32>) {
+    let capacity = capacity.and_then(|value| u32::try_from(value).ok()).filter(|value| *value > 0);
+    (level.map_or(Level::Unknown, Level::from_code), capacity)
+}
+
+/// What of the numbers read is not to be seen in the level and the capacity made of them.
+fn raw([level_code, capacity_code]: [Option<i64>; 2], level: Level, capacity: Option<u32>) -> Raw {
+    Raw {
+        level: level_code.filter(|code| level.code() != Some(*code)),
+        capacity: capacity_code.filter(|code| capacity.map(i64::from) != Some(*code)),
+    }
 }
 
 /// The colorant of that number of the same device; devices that leave the device index out have it in no row.
@@ -560,6 +576,8 @@ impl Row<'_> {
         amounts: &Amounts,
     ) -> Tray {
         let [unit, capacity, level, status] = amounts;
+        let codes = [self.number(level), self.number(capacity)];
+        let (level, capacity) = level_and_capacity(codes);
         let description = self.text(description);
         let name = self.text(name).or_else(|| description.clone()).unwrap_or_default();
         Tray {
@@ -569,8 +587,9 @@ impl Row<'_> {
             name,
             media: media.and_then(|column| self.text(column)),
             unit: TrayUnit::from_code(self.number(unit).unwrap_or(2)),
-            capacity: self.number(capacity).and_then(|value| u32::try_from(value).ok()).filter(|value| *value > 0),
-            level: self.number(level).map_or(Level::Unknown, Level::from_code),
+            capacity,
+            level,
+            raw: raw(codes, level, capacity),
             status: self.number(status).and_then(|value| u32::try_from(value).ok()),
         }
     }

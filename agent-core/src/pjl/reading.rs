@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use wire::device::{Counter, Identity, Level, Snapshot, Status, Supply, Tray, TrayKind};
+use wire::device::{Counter, Identity, Level, Origin, Raw, Snapshot, Status, Supply, Tray, TrayKind};
 use wire::vocab::{
-    Basis, ColorUse, Colorant, CounterUnit, DetectedError, DeviceState, InputKind, MediaSize, PrinterState, Service,
-    Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
+    Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState, InputKind, MediaSize, PrinterState,
+    Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
 };
 
 use super::pcl::Readback;
@@ -220,6 +220,7 @@ impl Answers {
             basis: Basis::Engine,
             value,
             source: "PJL INFO PAGECOUNT".to_owned(),
+            confidence: Confidence::Verified,
         })
     }
 
@@ -240,6 +241,8 @@ impl Answers {
             unit: SupplyUnit::Percent,
             capacity: Some(100),
             level,
+            raw: Raw::default(),
+            origin: Origin { source: Some("PJL INFO SUPPLIES".to_owned()), confidence: Confidence::Verified },
         };
         rows.take(MAX_ROWS).enumerate().map(supply).collect()
     }
@@ -264,6 +267,7 @@ impl Answers {
                 capacity: None,
                 level: Level::Unknown,
                 status: None,
+                raw: Raw::default(),
             }
         };
         listed.take(MAX_ROWS).enumerate().map(tray).collect()

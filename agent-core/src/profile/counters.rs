@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use wire::device::Counter;
-use wire::vocab::{Basis, ColorUse, CounterUnit, MediaSize, Service, Sides};
+use wire::vocab::{Basis, ColorUse, Confidence, CounterUnit, MediaSize, Service, Sides};
 
 use super::Profiles;
 use super::form::{Place, Profile, any_color, any_sides, any_size, any_unit, basis, color, service, sides, size, unit};
@@ -120,6 +120,7 @@ impl CounterRule {
             basis: self.basis.clone(),
             value,
             source,
+            confidence: Confidence::Verified,
         }
     }
 }

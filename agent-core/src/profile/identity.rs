@@ -66,6 +66,7 @@ impl Profiles {
             sys_object_id: system.object_id.map(|oid| oid.to_string()),
             description: system.description,
             profile: Some(profile.name.clone()),
+            sources: Vec::new(),
         }
     }
 

@@ -147,6 +147,7 @@ fn words(level: Level) -> &'static str {
         Level::Measured(_) => "no capacity",
         Level::Empty => "empty",
         Level::SomeLeft => "some left",
+        Level::NearlyEmpty => "nearly empty",
         Level::Unknown => "unknown",
         Level::NoLimit => "no limit",
     }

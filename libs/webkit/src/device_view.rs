@@ -29,6 +29,8 @@ texts! {
         supplies: "Supplies", "Verbrauchsmaterial";
         no_supplies: "The device names no supplies.", "Das Gerät nennt kein Verbrauchsmaterial.";
         some_left: "some left", "noch etwas da";
+        nearly_empty: "nearly empty", "fast leer";
+        nearly_full: "nearly full", "fast voll";
         some_room: "some room", "noch Platz";
         unknown: "unknown", "unbekannt";
         no_limit: "no limit", "unbegrenzt";
@@ -115,7 +117,7 @@ impl Fill {
             (Level::Empty, _) => Self::Empty,
             (_, Some(percent)) => Self::Percent(percent),
             // An amount without a capacity: more than nothing, and that is all one can draw.
-            (Level::Measured(_) | Level::SomeLeft | Level::NoLimit, None) => Self::Hatched,
+            (Level::Measured(_) | Level::SomeLeft | Level::NearlyEmpty | Level::NoLimit, None) => Self::Hatched,
             (Level::Unknown, None) => Self::Outlined,
         }
     }
@@ -433,7 +435,8 @@ impl SupplyItem {
         Self {
             name,
             level: level_words(lang, supply.level, percent, &supply.class),
-            is_low: supply.level == Level::Empty || percent.is_some_and(|percent| percent <= LOW_PERCENT),
+            is_low: matches!(supply.level, Level::Empty | Level::NearlyEmpty)
+                || percent.is_some_and(|percent| percent <= LOW_PERCENT),
             bar: LevelBar {
                 fill: Fill::of(supply.level, percent),
                 color: color_class(supply.color.as_ref(), &supply.class),
@@ -455,6 +458,8 @@ pub fn level_words(lang: Lang, level: Level, percent: Option<u8>, class: &Supply
         (Level::Measured(amount), None) => number(lang, amount),
         (Level::SomeLeft, None) if fills => t.some_room.to_owned(),
         (Level::SomeLeft, None) => t.some_left.to_owned(),
+        (Level::NearlyEmpty, None) if fills => t.nearly_full.to_owned(),
+        (Level::NearlyEmpty, None) => t.nearly_empty.to_owned(),
         (Level::NoLimit, None) => t.no_limit.to_owned(),
         (Level::Unknown, None) => t.unknown.to_owned(),
     }
@@ -488,6 +493,8 @@ impl TrayRow {
             Level::Empty => t.empty.to_owned(),
             Level::SomeLeft if matches!(tray.kind, TrayKind::Output(_)) => t.some_room.to_owned(),
             Level::SomeLeft => t.some_left.to_owned(),
+            Level::NearlyEmpty if matches!(tray.kind, TrayKind::Output(_)) => t.nearly_full.to_owned(),
+            Level::NearlyEmpty => t.nearly_empty.to_owned(),
             Level::Unknown => t.unknown.to_owned(),
             Level::NoLimit => t.no_limit.to_owned(),
         };

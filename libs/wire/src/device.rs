@@ -7,8 +7,9 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::vocab::{
-    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DetectedError, DeviceState, InputKind,
-    MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
+    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
+    IdentityField, InputKind, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
+    TrayUnit,
 };
 
 /// The agent's lasting name of a device. Made from what the device is (serial number, MAC), never from its address;
@@ -73,6 +74,38 @@ pub struct Identity {
     pub description: Option<String>,
     /// Name of the profile that explained the readings.
     pub profile: Option<String>,
+    /// Where the fields were read that are not from their standard place, or of whose meaning less is known.
+    pub sources: Vec<FieldSource>,
+}
+
+/// Where a field of the identity was read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FieldSource {
+    /// Which field.
+    pub field: IdentityField,
+    /// The OID, dotted.
+    pub source: String,
+    /// How sure its meaning is.
+    pub confidence: Confidence,
+}
+
+/// Where a row's level was read, and how sure its meaning is. By default the row of the standard table, which is verified.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
+pub struct Origin {
+    /// The OID, dotted, where it is not the level column of the standard table; `OID#tag` for a record in a binary value.
+    pub source: Option<String>,
+    /// How sure its meaning is.
+    pub confidence: Confidence,
+}
+
+/// The numbers of a row as the standard table has them, where level and capacity do not show them: codes, and numbers for which
+/// a better source was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Raw {
+    /// The level.
+    pub level: Option<i64>,
+    /// The capacity.
+    pub capacity: Option<i64>,
 }
 
 /// How a device is.
@@ -172,6 +205,8 @@ pub enum Level {
     Empty,
     /// Something is left, the device does not say how much (−3).
     SomeLeft,
+    /// Little is left, the device does not say how much (a code of the maker's).
+    NearlyEmpty,
     /// The device does not know (−2).
     Unknown,
     /// There is no limit, or none that the device can name (−1).
@@ -189,12 +224,38 @@ impl Level {
         }
     }
 
+    /// The level that a word and, where it is measured, an amount mean; `None` for an unknown word.
+    pub fn from_keyword(word: &str, amount: Option<u32>) -> Option<Self> {
+        Some(match word {
+            "measured" => Self::Measured(amount?),
+            "empty" => Self::Empty,
+            "someLeft" => Self::SomeLeft,
+            "nearlyEmpty" => Self::NearlyEmpty,
+            "unknown" => Self::Unknown,
+            "noLimit" => Self::NoLimit,
+            _ => return None,
+        })
+    }
+
+    /// The code of RFC 3805 that says the same; `None` where it has none.
+    pub fn code(self) -> Option<i64> {
+        match self {
+            Self::Measured(amount) => Some(i64::from(amount)),
+            Self::Empty => Some(0),
+            Self::NoLimit => Some(-1),
+            Self::Unknown => Some(-2),
+            Self::SomeLeft => Some(-3),
+            Self::NearlyEmpty => None,
+        }
+    }
+
     /// The word used in XML and JSON.
     pub fn keyword(self) -> &'static str {
         match self {
             Self::Measured(_) => "measured",
             Self::Empty => "empty",
             Self::SomeLeft => "someLeft",
+            Self::NearlyEmpty => "nearlyEmpty",
             Self::Unknown => "unknown",
             Self::NoLimit => "noLimit",
         }
@@ -205,7 +266,7 @@ impl Level {
         match self {
             Self::Measured(amount) => Some(amount),
             Self::Empty => Some(0),
-            Self::SomeLeft | Self::Unknown | Self::NoLimit => None,
+            Self::SomeLeft | Self::NearlyEmpty | Self::Unknown | Self::NoLimit => None,
         }
     }
 
@@ -240,6 +301,10 @@ pub struct Supply {
     pub capacity: Option<u32>,
     /// How much is left.
     pub level: Level,
+    /// What the standard table says, where level and capacity do not show it.
+    pub raw: Raw,
+    /// Where the level was read.
+    pub origin: Origin,
 }
 
 impl Supply {
@@ -280,6 +345,8 @@ pub struct Tray {
     pub level: Level,
     /// PrtSubUnitStatusTC, a sum of flags (RFC 3805); `None` where the device gives none.
     pub status: Option<u32>,
+    /// What the table says, where level and capacity do not show it.
+    pub raw: Raw,
 }
 
 /// One number that the device has counted, with what exactly it counts and where it was read.
@@ -299,8 +366,11 @@ pub struct Counter {
     pub basis: Basis,
     /// The number as read.
     pub value: u64,
-    /// The OID it was read from, dotted; for a sum, the column whose rows were added, ending in `.*`.
+    /// The OID it was read from, dotted; for a sum, the column whose rows were added, ending in `.*`, or its terms with `+`
+    /// between them; for a record in a binary value, `OID#tag`.
     pub source: String,
+    /// How sure its meaning is.
+    pub confidence: Confidence,
 }
 
 impl Counter {
@@ -331,10 +401,15 @@ impl Counter {
     }
 }
 
-/// The total to bill: the meter where the device has one, otherwise the engine's count.
+/// The total to bill: the meter where the device has one whose meaning is not in doubt, otherwise the engine's count.
 pub fn total(counters: &[Counter]) -> Option<&Counter> {
     let totals = || counters.iter().filter(|counter| counter.is_total());
-    totals().find(|counter| counter.basis == Basis::Meter).or_else(|| totals().next())
+    let sure = |counter: &&Counter| counter.confidence < Confidence::Unconfirmed;
+    totals()
+        .filter(sure)
+        .find(|counter| counter.basis == Basis::Meter)
+        .or_else(|| totals().find(sure))
+        .or(totals().next())
 }
 
 /// What a report says of one device. A group that is absent has not changed since the last report that had it.

@@ -211,6 +211,30 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// How sure it is that a value means what it is shown as. `verified`: a standard table, or a maker's place checked against
+    /// counter sheets or from independent sources; `probable`: one source that tried it on devices; `unconfirmed`: one source
+    /// that did not. An unconfirmed value never takes the place of a better one. The codes are this project's own, best first.
+    Confidence {
+        1 Verified "verified", 2 Probable "probable", 3 Unconfirmed "unconfirmed",
+    }
+}
+
+vocabulary! {
+    /// A field of a device's identity. The codes are this project's own.
+    IdentityField {
+        1 Manufacturer "manufacturer", 2 Model "model", 3 Serial "serial", 4 Firmware "firmware", 5 HostName "hostName",
+        6 Mac "mac", 7 Location "location", 8 Contact "contact", 9 SysObjectId "sysObjectId", 10 Description "description",
+    }
+}
+
+impl Default for Confidence {
+    /// What is not marked otherwise is read from a standard table.
+    fn default() -> Self {
+        Self::Verified
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

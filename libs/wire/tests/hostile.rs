@@ -8,11 +8,13 @@ mod common;
 use std::fmt::Write;
 
 use common::{Document, bare_device, color_mfp, examples, key, report, xmllint};
-use wire::device::{Alert, Counter, DeviceRecord, Identity, Level, Status, Supply, Tray, TrayKind};
+use wire::device::{
+    Alert, Counter, DeviceRecord, FieldSource, Identity, Level, Origin, Raw, Status, Supply, Tray, TrayKind,
+};
 use wire::message::{FaultCode, Request};
 use wire::vocab::{
-    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DetectedError, DeviceState, MediaSize,
-    OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
+    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
+    IdentityField, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
 };
 use wire::xml::{self, XmlError, limits};
 
@@ -218,6 +220,8 @@ fn greedy_device() -> DeviceRecord {
         unit: SupplyUnit::Other(word()),
         capacity: Some(u32::MAX),
         level: Level::Measured(u32::MAX),
+        raw: Raw { level: Some(i64::MIN), capacity: Some(i64::MIN) },
+        origin: Origin { source: Some(word()), confidence: Confidence::Other(word()) },
     };
     let tray = Tray {
         index: word(),
@@ -229,6 +233,7 @@ fn greedy_device() -> DeviceRecord {
         capacity: Some(u32::MAX),
         level: Level::Measured(u32::MAX),
         status: Some(u32::MAX),
+        raw: Raw { level: Some(i64::MIN), capacity: Some(i64::MIN) },
     };
     let counter = Counter {
         service: Service::Other(word()),
@@ -239,6 +244,7 @@ fn greedy_device() -> DeviceRecord {
         basis: Basis::Other(word()),
         value: u64::MAX,
         source: word(),
+        confidence: Confidence::Other(word()),
     };
     let alert = Alert {
         severity: AlertSeverity::Other(word()),
@@ -262,6 +268,14 @@ fn greedy_device() -> DeviceRecord {
             sys_object_id: texts.clone(),
             description: texts.clone(),
             profile: texts,
+            sources: vec![
+                FieldSource {
+                    field: IdentityField::Other(word()),
+                    source: word(),
+                    confidence: Confidence::Other(word()),
+                };
+                many
+            ],
         }),
         status: Some(Status {
             printer: Some(PrinterState::Other(word())),

@@ -10,14 +10,17 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use wire::device::{Alert, Counter, DeviceRecord, Identity, Level, Status, Supply, Tray, TrayKind};
+use wire::device::{
+    Alert, Counter, DeviceRecord, FieldSource, Identity, Level, Origin, Raw, Status, Supply, Tray, TrayKind,
+};
 use wire::message::{
     AgentId, Fault, FaultCode, Receipt, RegisterForManagement, RegisterForManagementResponse, ReportId, Request,
     Response, SendReports, SendReportsResponse,
 };
 use wire::vocab::{
-    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DetectedError, DeviceState, InputKind,
-    MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
+    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
+    IdentityField, InputKind, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
+    TrayUnit,
 };
 use wire::xml;
 
@@ -44,7 +47,7 @@ impl Making {
             text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
         });
         let keyword = token.clone().prop_map(|token| if token.is_empty() { "17".to_owned() } else { token });
-        let level = select(vec![Level::Empty, Level::SomeLeft, Level::Unknown, Level::NoLimit]);
+        let level = select(vec![Level::Empty, Level::SomeLeft, Level::NearlyEmpty, Level::Unknown, Level::NoLimit]);
         Self {
             text: text.boxed(),
             token: token.boxed(),
@@ -69,7 +72,13 @@ impl Making {
     }
 
     fn identity(&self) -> impl Strategy<Value = Identity> + use<> {
-        vec(option::of(self.text.clone()), 11).prop_map(|texts| {
+        let source = (
+            self.words(IdentityField::KEYWORDS, IdentityField::from_keyword),
+            self.token.clone(),
+            self.words(Confidence::KEYWORDS, Confidence::from_keyword),
+        )
+            .prop_map(|(field, source, confidence)| FieldSource { field, source, confidence });
+        (vec(option::of(self.text.clone()), 11), vec(source, 0..3)).prop_map(|(texts, sources)| {
             let mut texts = texts.into_iter();
             let mut next = || texts.next().flatten();
             Identity {
@@ -84,6 +93,7 @@ impl Making {
                 sys_object_id: next(),
                 description: next(),
                 profile: next(),
+                sources,
             }
         })
     }
@@ -128,6 +138,11 @@ impl Making {
             })
     }
 
+    fn origin(&self) -> impl Strategy<Value = Origin> + use<> {
+        let confidence = self.words(Confidence::KEYWORDS, Confidence::from_keyword);
+        (option::of(self.token.clone()), confidence).prop_map(|(source, confidence)| Origin { source, confidence })
+    }
+
     fn supply(&self) -> impl Strategy<Value = Supply> + use<> {
         (
             self.token.clone(),
@@ -138,11 +153,20 @@ impl Making {
             option::of(self.text.clone()),
             option::of(self.text.clone()),
             self.words(SupplyUnit::KEYWORDS, SupplyUnit::from_keyword),
-            any::<Option<u32>>(),
-            self.level.clone(),
+            (any::<Option<u32>>(), self.level.clone(), raw(), self.origin()),
         )
             .prop_map(
-                |(index, kind, class, color, description, part_number, serial, unit, capacity, level)| Supply {
+                |(
+                    index,
+                    kind,
+                    class,
+                    color,
+                    description,
+                    part_number,
+                    serial,
+                    unit,
+                    (capacity, level, raw, origin),
+                )| Supply {
                     index,
                     kind,
                     class,
@@ -153,6 +177,8 @@ impl Making {
                     unit,
                     capacity,
                     level,
+                    raw,
+                    origin,
                 },
             )
     }
@@ -172,8 +198,9 @@ impl Making {
             any::<Option<u32>>(),
             self.level.clone(),
             any::<Option<u32>>(),
+            raw(),
         )
-            .prop_map(|(index, kind, name, description, media, unit, capacity, level, status)| Tray {
+            .prop_map(|(index, kind, name, description, media, unit, capacity, level, status, raw)| Tray {
                 index,
                 kind,
                 name,
@@ -183,6 +210,7 @@ impl Making {
                 capacity,
                 level,
                 status,
+                raw,
             })
     }
 
@@ -196,8 +224,9 @@ impl Making {
             self.words(Basis::KEYWORDS, Basis::from_keyword),
             any::<u64>(),
             self.token.clone(),
+            self.words(Confidence::KEYWORDS, Confidence::from_keyword),
         )
-            .prop_map(|(service, color, size, sides, unit, basis, value, source)| Counter {
+            .prop_map(|(service, color, size, sides, unit, basis, value, source, confidence)| Counter {
                 service,
                 color,
                 size,
@@ -206,6 +235,7 @@ impl Making {
                 basis,
                 value,
                 source,
+                confidence,
             })
     }
 
@@ -269,6 +299,10 @@ impl Making {
 }
 
 /// Any characters, the awkward ones more often.
+fn raw() -> impl Strategy<Value = Raw> {
+    any::<(Option<i64>, Option<i64>)>().prop_map(|(level, capacity)| Raw { level, capacity })
+}
+
 fn rough_text() -> BoxedStrategy<String> {
     let awkward: Vec<char> = "<>&\"';] \t\n\r\0\u{b}\u{7f}\u{85}\u{a0}\u{2028}\u{feff}\u{fffe}".chars().collect();
     let character = prop_oneof![3 => select(awkward), 2 => proptest::char::range('a', 'z'), 1 => any::<char>()];

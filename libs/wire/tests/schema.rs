@@ -8,8 +8,9 @@ use std::fs;
 use wire::device::Level;
 use wire::message::{FaultCode, Receipt, SendReports};
 use wire::vocab::{
-    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DetectedError, DeviceState, InputKind,
-    MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
+    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
+    IdentityField, InputKind, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
+    TrayUnit,
 };
 use wire::xml::{NAMESPACE, limits};
 use xml::reader::{EventReader, XmlEvent};
@@ -96,12 +97,15 @@ fn the_vocabularies_are_the_same() {
         ("Sides", Sides::KEYWORDS),
         ("CounterUnit", CounterUnit::KEYWORDS),
         ("Basis", Basis::KEYWORDS),
+        ("Confidence", Confidence::KEYWORDS),
+        ("IdentityField", IdentityField::KEYWORDS),
     ];
     for (name, keywords) in open {
         assert_eq!(schema.enumerations.remove(name), Some(words(keywords)), "{name}");
         assert!(schema.open.iter().any(|open| open == name), "{name} takes no other keyword");
     }
-    let levels = [Level::Measured(1), Level::Empty, Level::SomeLeft, Level::Unknown, Level::NoLimit];
+    let levels =
+        [Level::Measured(1), Level::Empty, Level::SomeLeft, Level::NearlyEmpty, Level::Unknown, Level::NoLimit];
     let closed = [
         ("LevelState", words(&levels.map(Level::keyword))),
         ("FaultCode", words(&FaultCode::KEYWORDS.map(|(_, word)| word))),
@@ -130,6 +134,7 @@ fn the_numbers_are_the_same() {
     let occurrences = [
         ("SendReports/w:Device", SendReports::MAX_DEVICES),
         ("SendReports/RemovedDevice", limits::REMOVED),
+        ("Identity/Source", limits::SOURCES),
         ("Status/DetectedError", limits::ERRORS),
         ("Status/ConsoleLine", limits::CONSOLE_LINES),
         ("Status/Alert", limits::ALERTS),

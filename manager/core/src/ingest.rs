@@ -190,6 +190,7 @@ mod tests {
             basis: Basis::Meter,
             value,
             source: "1.2.3".to_owned(),
+            confidence: wire::vocab::Confidence::Verified,
         }
     }
 

@@ -177,6 +177,7 @@ mod tests {
             basis,
             value,
             source: "1.3.6.1.2.1.43.10.2.1.4.1.1".to_owned(),
+            confidence: wire::vocab::Confidence::Verified,
         }
     }
 
@@ -237,6 +238,8 @@ mod tests {
             unit: SupplyUnit::Impressions,
             capacity: Some(10_000),
             level,
+            raw: wire::device::Raw::default(),
+            origin: wire::device::Origin::default(),
         };
         let before = Some(KeptLevel { read_at: at(9), level: Level::Measured(5050), percent: Some(50) });
         assert!(judge_supply(&supply(Level::Measured(5001)), at(10), before).is_none());

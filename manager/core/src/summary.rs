@@ -97,13 +97,7 @@ pub fn inks_of_line(line: &str) -> Vec<Ink> {
     let ink = |word: &str| {
         let (color, level) = word.split_once('=')?;
         let (level, percent) = level.split_once(':').map_or((level, None), |(level, rest)| (level, rest.parse().ok()));
-        let level = match level {
-            "measured" => Level::Measured(percent.map_or(0, u32::from)),
-            "empty" => Level::Empty,
-            "someLeft" => Level::SomeLeft,
-            "noLimit" => Level::NoLimit,
-            _ => Level::Unknown,
-        };
+        let level = Level::from_keyword(level, Some(percent.map_or(0, u32::from))).unwrap_or(Level::Unknown);
         Some(Ink { color: Colorant::from_keyword(color), level, percent })
     };
     line.split_whitespace().filter_map(ink).collect()

@@ -317,13 +317,7 @@ fn kept_level(transaction: &Transaction<'_>, device: i64, index: &str, at: i64) 
 
 /// A level from its word and amount as they are stored.
 pub(crate) fn level_of(keyword: &str, amount: Option<u32>) -> Level {
-    match (keyword, amount) {
-        ("measured", Some(amount)) => Level::Measured(amount),
-        ("empty", _) => Level::Empty,
-        ("someLeft", _) => Level::SomeLeft,
-        ("noLimit", _) => Level::NoLimit,
-        _ => Level::Unknown,
-    }
+    Level::from_keyword(keyword, amount).unwrap_or(Level::Unknown)
 }
 
 fn open_alerts(transaction: &Transaction<'_>, device: i64) -> Result<BTreeSet<AlertKey>> {

@@ -105,6 +105,8 @@ fn record(name: &str, minutes: i64, total: u64) -> DeviceRecord {
             unit: SupplyUnit::Percent,
             capacity: Some(100),
             level: Level::Measured(42),
+            raw: wire::device::Raw::default(),
+            origin: wire::device::Origin::default(),
         }],
         trays: Vec::new(),
         counters: vec![Counter {
@@ -116,6 +118,7 @@ fn record(name: &str, minutes: i64, total: u64) -> DeviceRecord {
             basis: Basis::Meter,
             value: total,
             source: "1.2.3".to_owned(),
+            confidence: wire::vocab::Confidence::Verified,
         }],
     };
     DeviceRecord::full(DeviceId::new(name).unwrap(), "192.0.2.7".to_owned(), at(minutes), snapshot)

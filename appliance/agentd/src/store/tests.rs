@@ -30,6 +30,7 @@ fn reading(serial: &str, total: u64, level: i64) -> Saved {
         basis: Basis::Meter,
         value: total,
         source: "1.3.6.1.2.1.43.10.2.1.4.1.1".to_owned(),
+        confidence: wire::vocab::Confidence::Verified,
     };
     let supply = Supply {
         index: "1.1".to_owned(),
@@ -42,6 +43,8 @@ fn reading(serial: &str, total: u64, level: i64) -> Saved {
         unit: SupplyUnit::Percent,
         capacity: None,
         level: Level::from_code(level),
+        raw: wire::device::Raw::default(),
+        origin: wire::device::Origin::default(),
     };
     Saved {
         id: DeviceId::new(format!("1:{serial}")).unwrap(),

@@ -40,3 +40,6 @@ pub const TRAYS: usize = 256;
 
 /// Counters of a device.
 pub const COUNTERS: usize = 1024;
+
+/// Sources of fields of one identity.
+pub const SOURCES: usize = 16;

@@ -5,14 +5,17 @@ use std::str::FromStr;
 use super::XmlError;
 use super::cursor::{Cursor, collapse, moment};
 use super::limits;
-use crate::device::{Alert, Counter, DeviceId, DeviceRecord, Identity, Level, Status, Supply, Tray, TrayKind};
+use crate::device::{
+    Alert, Counter, DeviceId, DeviceRecord, FieldSource, Identity, Level, Origin, Raw, Status, Supply, Tray, TrayKind,
+};
 use crate::message::{
     AgentId, Fault, FaultCode, Receipt, RegisterForManagement, RegisterForManagementResponse, ReportId, Request,
     Response, SendReports, SendReportsResponse,
 };
 use crate::vocab::{
-    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DetectedError, DeviceState, InputKind,
-    MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
+    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
+    IdentityField, InputKind, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
+    TrayUnit,
 };
 
 pub(super) fn request(document: &[u8]) -> Result<Request, XmlError> {
@@ -108,6 +111,13 @@ fn identity(cursor: &mut Cursor) -> Result<Identity, XmlError> {
         sys_object_id: cursor.optional("SysObjectId", Cursor::text)?,
         description: cursor.optional("Description", Cursor::text)?,
         profile: cursor.optional("Profile", Cursor::text)?,
+        sources: cursor.list(&["Source"], limits::SOURCES, |cursor, _| {
+            Ok(FieldSource {
+                field: cursor.keyword("field", IdentityField::from_keyword)?,
+                source: token(cursor, "source")?,
+                confidence: confidence(cursor)?,
+            })
+        })?,
     })
 }
 
@@ -132,6 +142,11 @@ fn status(cursor: &mut Cursor) -> Result<Status, XmlError> {
 }
 
 fn supply(cursor: &mut Cursor) -> Result<Supply, XmlError> {
+    let raw = raw(cursor)?;
+    let origin = Origin {
+        source: cursor.optional_attribute("source", TOKEN, |text| Some(text.to_owned()))?,
+        confidence: confidence(cursor)?,
+    };
     Ok(Supply {
         index: token(cursor, "index")?,
         kind: cursor.keyword("type", SupplyKind::from_keyword)?,
@@ -143,10 +158,24 @@ fn supply(cursor: &mut Cursor) -> Result<Supply, XmlError> {
         part_number: cursor.optional("PartNumber", Cursor::text)?,
         serial: cursor.optional("SerialNumber", Cursor::text)?,
         level: cursor.required("Level", level)?,
+        raw,
+        origin,
     })
 }
 
+fn raw(cursor: &mut Cursor) -> Result<Raw, XmlError> {
+    Ok(Raw {
+        level: cursor.optional_attribute("rawLevel", SIGNED, number)?,
+        capacity: cursor.optional_attribute("rawCapacity", SIGNED, number)?,
+    })
+}
+
+fn confidence(cursor: &mut Cursor) -> Result<Confidence, XmlError> {
+    Ok(cursor.optional_keyword("confidence", Confidence::from_keyword)?.unwrap_or_default())
+}
+
 fn tray(cursor: &mut Cursor, name: &str) -> Result<Tray, XmlError> {
+    let raw = raw(cursor)?;
     Ok(Tray {
         index: token(cursor, "index")?,
         kind: match name {
@@ -160,18 +189,15 @@ fn tray(cursor: &mut Cursor, name: &str) -> Result<Tray, XmlError> {
         description: cursor.optional("Description", Cursor::text)?,
         media: cursor.optional("Media", Cursor::text)?,
         level: cursor.required("Level", level)?,
+        raw,
     })
 }
 
 fn level(cursor: &mut Cursor) -> Result<Level, XmlError> {
-    const STATES: &str = "measured, empty, someLeft, unknown or noLimit";
+    const STATES: &str = "measured, empty, someLeft, nearlyEmpty, unknown or noLimit";
     let state = cursor.attribute("state", STATES, |word| match word {
         "measured" => Some(None),
-        "empty" => Some(Some(Level::Empty)),
-        "someLeft" => Some(Some(Level::SomeLeft)),
-        "unknown" => Some(Some(Level::Unknown)),
-        "noLimit" => Some(Some(Level::NoLimit)),
-        _ => None,
+        word => Level::from_keyword(word, None).map(Some),
     })?;
     match state {
         None => cursor.parsed_text("the measured level, a whole number from 1 to 4294967295", |text| {
@@ -193,10 +219,12 @@ fn counter(cursor: &mut Cursor) -> Result<Counter, XmlError> {
         unit: cursor.keyword("unit", CounterUnit::from_keyword)?,
         basis: cursor.keyword("basis", Basis::from_keyword)?,
         source: token(cursor, "source")?,
+        confidence: confidence(cursor)?,
         value: cursor.parsed_text(COUNT, number)?,
     })
 }
 
+const TOKEN: &str = "a text of at most 256 characters";
 const MOMENT: &str = "a moment in UTC such as 2026-11-24T03:45:00Z";
 const AMOUNT: &str = "a whole number from 0 to 4294967295";
 const COUNT: &str = "a whole number from 0 to 18446744073709551615";
@@ -210,7 +238,7 @@ fn number<T: FromStr>(text: &str) -> Option<T> {
 }
 
 fn token(cursor: &mut Cursor, name: &str) -> Result<String, XmlError> {
-    cursor.attribute(name, "a text of at most 256 characters", |text| Some(text.to_owned()))
+    cursor.attribute(name, TOKEN, |text| Some(text.to_owned()))
 }
 
 fn device_id(cursor: &mut Cursor) -> Result<DeviceId, XmlError> {

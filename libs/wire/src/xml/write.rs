@@ -13,11 +13,12 @@ use xml::writer::{EmitterConfig, EventWriter, XmlEvent};
 
 use super::cursor::collapse;
 use super::{NAMESPACE, limits};
-use crate::device::{Alert, Counter, DeviceRecord, Identity, Level, Status, Supply, Tray, TrayKind};
+use crate::device::{Alert, Counter, DeviceRecord, Identity, Level, Raw, Status, Supply, Tray, TrayKind};
 use crate::message::{
     Fault, RegisterForManagement, RegisterForManagementResponse, ReportId, Request, Response, SendReports,
     SendReportsResponse,
 };
+use crate::vocab::Confidence;
 
 pub(super) fn request(request: &Request) -> Vec<u8> {
     document(|writer| match request {
@@ -121,6 +122,13 @@ fn identity(writer: &mut Writer, identity: &Identity) {
         writer.optional_text_element("SysObjectId", identity.sys_object_id.as_deref());
         writer.optional_text_element("Description", identity.description.as_deref());
         writer.optional_text_element("Profile", identity.profile.as_deref());
+        for origin in identity.sources.iter().take(limits::SOURCES) {
+            let attributes = Attributes::new()
+                .with("field", keyword(origin.field.keyword()))
+                .with("source", token(&origin.source))
+                .with_some("confidence", confidence(&origin.confidence));
+            writer.element("Source", attributes, |_| {});
+        }
     });
 }
 
@@ -157,7 +165,10 @@ fn supply(writer: &mut Writer, supply: &Supply) {
         .with("class", keyword(supply.class.keyword()))
         .with_some("color", supply.color.as_ref().map(|color| keyword(color.keyword())))
         .with("unit", keyword(supply.unit.keyword()))
-        .with_some("capacity", supply.capacity.map(|capacity| capacity.to_string()));
+        .with_some("capacity", supply.capacity.map(|capacity| capacity.to_string()))
+        .raw(supply.raw)
+        .with_some("source", supply.origin.source.as_ref().map(|source| token(source)))
+        .with_some("confidence", confidence(&supply.origin.confidence));
     writer.element("Supply", attributes, |writer| {
         writer.text_element("Description", &supply.description);
         writer.optional_text_element("PartNumber", supply.part_number.as_deref());
@@ -176,7 +187,8 @@ fn tray(writer: &mut Writer, tray: &Tray) {
         .with("type", keyword(kind))
         .with("unit", keyword(tray.unit.keyword()))
         .with_some("capacity", tray.capacity.map(|capacity| capacity.to_string()))
-        .with_some("status", tray.status.map(|status| status.to_string()));
+        .with_some("status", tray.status.map(|status| status.to_string()))
+        .raw(tray.raw);
     writer.element(name, attributes, |writer| {
         writer.text_element("Name", &tray.name);
         writer.optional_text_element("Description", tray.description.as_deref());
@@ -207,8 +219,14 @@ fn counter(writer: &mut Writer, counter: &Counter) {
         .with("sides", keyword(counter.sides.keyword()))
         .with("unit", keyword(counter.unit.keyword()))
         .with("basis", keyword(counter.basis.keyword()))
-        .with("source", token(&counter.source));
+        .with("source", token(&counter.source))
+        .with_some("confidence", confidence(&counter.confidence));
     writer.element("Counter", attributes, |writer| writer.text(&counter.value.to_string()));
+}
+
+/// The confidence, where it is less than that of a standard table.
+fn confidence(confidence: &Confidence) -> Option<Cow<'_, str>> {
+    (*confidence != Confidence::Verified).then(|| keyword(confidence.keyword()))
 }
 
 /// The attributes of one element, in the order in which they are written.
@@ -222,6 +240,11 @@ impl<'a> Attributes<'a> {
     fn with(mut self, name: &'static str, value: impl Into<Cow<'a, str>>) -> Self {
         self.0.push((name, value.into()));
         self
+    }
+
+    fn raw(self, raw: Raw) -> Self {
+        self.with_some("rawLevel", raw.level.map(|level| level.to_string()))
+            .with_some("rawCapacity", raw.capacity.map(|capacity| capacity.to_string()))
     }
 
     fn with_some(self, name: &'static str, value: Option<impl Into<Cow<'a, str>>>) -> Self {

@@ -4,15 +4,19 @@
 
 use std::process::Command;
 
-use wire::device::{Alert, Counter, DeviceId, DeviceRecord, Identity, Level, Snapshot, Status, Supply, Tray, TrayKind};
+use wire::device::{
+    Alert, Counter, DeviceId, DeviceRecord, FieldSource, Identity, Level, Origin, Raw, Snapshot, Status, Supply, Tray,
+    TrayKind,
+};
 use wire::message::{
     Fault, FaultCode, Receipt, RegisterForManagement, RegisterForManagementResponse, ReportId, Request, Response,
     SendReports, SendReportsResponse,
 };
 use wire::sign::AgentKey;
 use wire::vocab::{
-    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DetectedError, DeviceState, InputKind,
-    MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
+    AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
+    IdentityField, InputKind, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
+    TrayUnit,
 };
 use wire::xml::{self, XmlError};
 
@@ -166,6 +170,8 @@ fn supply(index: &str, kind: SupplyKind, color: Option<Colorant>, description: &
         unit: SupplyUnit::Impressions,
         capacity: None,
         level,
+        raw: Raw::default(),
+        origin: Origin::default(),
     }
 }
 
@@ -190,6 +196,7 @@ fn tray(index: &str, kind: TrayKind, name: &str, level: Level) -> Tray {
         capacity: Some(500),
         level,
         status: Some(0),
+        raw: Raw::default(),
     }
 }
 
@@ -203,6 +210,7 @@ fn impressions(service: Service, color: ColorUse, value: u64, source: &str) -> C
         basis: Basis::Meter,
         value,
         source: source.to_owned(),
+        confidence: Confidence::Verified,
     }
 }
 
@@ -219,6 +227,18 @@ pub fn color_mfp() -> DeviceRecord {
         sys_object_id: some("1.3.6.1.4.1.1347.41"),
         description: some("UTAX_TA Printing System"),
         profile: some("kyocera"),
+        sources: vec![
+            FieldSource {
+                field: IdentityField::Serial,
+                source: "1.3.6.1.4.1.1347.43.5.1.1.28.1".to_owned(),
+                confidence: Confidence::Verified,
+            },
+            FieldSource {
+                field: IdentityField::HostName,
+                source: "1.3.6.1.4.1.1347.40.10.1.1.5.1".to_owned(),
+                confidence: Confidence::Probable,
+            },
+        ],
     };
     let status = Status {
         printer: Some(PrinterState::Idle),
@@ -265,6 +285,7 @@ pub fn color_mfp() -> DeviceRecord {
         },
         Counter {
             sides: Sides::TwoSided,
+            confidence: Confidence::Probable,
             ..impressions(Service::System, ColorUse::Any, 40_112, "1.3.6.1.4.1.1347.42.2.5.1.1.2.1")
         },
         impressions(Service::System, ColorUse::Color, 39_717, "1.3.6.1.4.1.1347.42.2.1.1.1.8.1.*"),
@@ -278,6 +299,7 @@ pub fn color_mfp() -> DeviceRecord {
             toner("1.3", Colorant::Yellow, 'Y', 11_880),
             toner("1.4", Colorant::Black, 'K', 1_080),
             Supply {
+                raw: Raw { level: None, capacity: Some(-2) },
                 unit: SupplyUnit::Percent,
                 ..supply("1.5", SupplyKind::WasteToner, None, "Waste Toner Box", Level::SomeLeft)
             },
@@ -423,6 +445,7 @@ fn device_of_tomorrow() -> DeviceRecord {
             basis: Basis::Other(other("Guess")),
             value: 0,
             source: String::new(),
+            confidence: Confidence::Unconfirmed,
         }]),
         ..bare_device("99999:future", "192.0.2.99")
     }

@@ -196,6 +196,8 @@ fn device(name: &str, total: u64, hours_ago: i64) -> DeviceRecord {
         unit: SupplyUnit::Percent,
         capacity: Some(100),
         level,
+        raw: wire::device::Raw::default(),
+        origin: wire::device::Origin::default(),
     };
     let snapshot = Snapshot {
         identity: Identity {
@@ -233,6 +235,7 @@ fn device(name: &str, total: u64, hours_ago: i64) -> DeviceRecord {
             basis: Basis::Meter,
             value: total,
             source: "1.3.6.1.4.1.1347.42.3.1".to_owned(),
+            confidence: wire::vocab::Confidence::Verified,
         }],
     };
     let read_at = Timestamp::now() - SignedDuration::from_hours(hours_ago);
