@@ -1,0 +1,12 @@
+//! The network configuration of the appliance as data and decisions: what it may be, how it is laid out for systemd-networkd,
+//! and how a change is tried, confirmed or taken back.
+//!
+//! Touches no network, file or clock: time, bytes and randomness are arguments.
+
+pub mod arp;
+pub mod config;
+pub mod disk;
+pub mod plan;
+pub mod probe;
+pub mod request;
+pub mod trial;

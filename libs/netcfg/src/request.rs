@@ -1,0 +1,262 @@
+//! The whole surface of netcfgd: six requests and their answers, one JSON line each, over its Unix socket.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{FieldError, Form};
+use crate::disk::Origin;
+
+/// Longest line, either way.
+pub const LONGEST_LINE: usize = 64 << 10;
+
+/// What may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// How things stand.
+    Show {},
+    /// Try a configuration beside the one in force.
+    Try {
+        /// The configuration, as typed.
+        form: Form,
+        /// Whether warnings have been read and set aside.
+        force: bool,
+    },
+    /// A request has arrived at the new address.
+    Confirm {
+        /// What the trial's link carries.
+        nonce: String,
+        /// The address of the box at which the request arrived.
+        local: IpAddr,
+    },
+    /// More time to confirm, once.
+    Extend {},
+    /// Take the trial back.
+    Cancel {},
+    /// Back to DHCP, whatever is configured.
+    Reset {},
+}
+
+impl Request {
+    /// Reads a line.
+    pub fn decode(line: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(line)
+    }
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// To `Show`.
+    Status(Box<Status>),
+    /// It is done, or under way; `Show` tells how it goes on.
+    Done {},
+    /// Nothing was changed.
+    Refused {
+        /// Why.
+        why: Refusal,
+    },
+}
+
+/// One line of JSON, with its end.
+pub fn encode<T: Serialize>(message: &T) -> String {
+    serde_json::to_string(message).expect("words, numbers and lists have a JSON form") + "\n"
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The configuration is wrong in these fields.
+    Fields(Vec<FieldError>),
+    /// Another change is under way.
+    Busy,
+    /// There is no trial.
+    NoTrial,
+    /// The nonce is not that of the trial.
+    WrongNonce,
+    /// The request did not arrive at the new address.
+    WrongAddress,
+    /// There is no more time to be had.
+    AlreadyExtended,
+    /// There is no network port, or no cable in it.
+    NoCable,
+    /// No such request.
+    NotUnderstood(String),
+}
+
+/// How things stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The configuration in force.
+    pub committed: Form,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Whether it did not come up as it should, so that DHCP runs beside it.
+    pub in_rescue: bool,
+    /// The name that the box has.
+    pub host_name: String,
+    /// The network port, where there is one.
+    pub link: Option<Link>,
+    /// The trial under way.
+    pub trial: Option<TrialStatus>,
+    /// How the last change ended.
+    pub last: Option<Last>,
+}
+
+/// The network port as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Link {
+    /// Name of the interface.
+    pub name: String,
+    /// Hardware address.
+    pub mac: [u8; 6],
+    /// Whether a cable is in it and someone is at its other end.
+    pub has_carrier: bool,
+    /// Speed in Mbit/s, where it is known.
+    pub speed_mbit: Option<u32>,
+    /// All addresses.
+    pub addresses: Vec<LinkAddress>,
+    /// The ways out.
+    pub gateways: Vec<IpAddr>,
+    /// Name servers in use.
+    pub dns: Vec<IpAddr>,
+    /// The lease of the DHCP server.
+    pub lease: Option<Lease>,
+}
+
+/// An address of the port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// Its prefix length.
+    pub prefix: u8,
+    /// Whether it is lent for a time: from DHCP, or made after a router's announcement.
+    pub is_dynamic: bool,
+}
+
+/// What the DHCP server gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The server.
+    pub server: Ipv4Addr,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// For how long it still holds.
+    pub seconds_left: Option<u64>,
+}
+
+/// A trial under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialStatus {
+    /// How far it is.
+    pub stage: Stage,
+    /// Seconds until this stage ends by itself.
+    pub seconds_left: u64,
+    /// Whether the time to confirm can be extended.
+    pub can_extend: bool,
+    /// What the link to the new address has to carry.
+    pub nonce: String,
+    /// The new addresses: a request that arrives at one of them confirms.
+    pub at: Vec<IpAddr>,
+    /// What is tried.
+    pub candidate: Form,
+}
+
+/// How far a trial is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Whether the address is free and the gateway answers.
+    Checking,
+    /// The new address is being added.
+    Applying,
+    /// It is there; someone has to come by it.
+    Awaiting,
+    /// Someone did. The old address answers for a while yet.
+    Committed,
+}
+
+/// How the last change ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Last {
+    /// How.
+    pub ending: Ending,
+    /// What had been tried.
+    pub candidate: Form,
+}
+
+/// How a change can end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It is in force.
+    Committed,
+    /// Someone else has the address; nothing was changed.
+    InUse([u8; 6]),
+    /// Something speaks against it; nothing was changed.
+    Warned(Vec<Warning>),
+    /// The new address did not come up; the old configuration is back.
+    NotApplied,
+    /// It could not be written to disk; the old configuration is back.
+    NotStored,
+    /// Nobody came by the new address in time; the old configuration is back.
+    NotConfirmed,
+    /// It was taken back by a person.
+    Cancelled,
+    /// The box or a part of it restarted during the trial; the old configuration is back.
+    Restarted,
+    /// The network was reset to DHCP.
+    Reset,
+}
+
+/// What speaks against a configuration without making it impossible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Warning {
+    /// There is no gateway: nothing beyond the subnet can be reached.
+    NoGateway,
+    /// There is no name server: the manager's name cannot be found.
+    NoDns,
+    /// The gateway does not answer.
+    GatewayIsSilent,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_they_are_written() {
+        let requests = [
+            Request::Show {},
+            Request::Try { form: Form { mode: "dhcp".into(), ..Form::default() }, force: false },
+            Request::Confirm { nonce: "abc".into(), local: "192.0.2.5".parse().unwrap() },
+            Request::Extend {},
+            Request::Cancel {},
+            Request::Reset {},
+        ];
+        for request in requests {
+            let line = encode(&request);
+            assert_eq!(Request::decode(line.trim_end().as_bytes()).unwrap(), request, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_closed() {
+        for line in [
+            "",
+            "{}",
+            r#"{"request":"run"}"#,
+            r#"{"request":"show","more":1}"#,
+            r#"{"request":"try","form":{"gate":"x"},"force":true}"#,
+            "[]",
+        ] {
+            assert!(Request::decode(line.as_bytes()).is_err(), "{line}");
+        }
+        assert!(Request::decode(&[b'['; 60_000]).is_err());
+    }
+}
