@@ -39,3 +39,4 @@ pub mod recording;
 pub mod sim_site;
 pub mod simulator;
 pub mod site;
+pub mod usm;

@@ -1,4 +1,4 @@
-//! One simulated printer: an SNMP responder (v1, v2c) over the rows of a recording. Pure: bytes in, bytes out.
+//! One simulated printer: an SNMP responder (v1, v2c, v3) over the rows of a recording. Pure: bytes in, bytes out.
 //!
 //! It decodes and encodes with `rasn`, never with the product's own codec, so that the two check each other. It knows
 //! nothing of sockets (see `sim_site`) nor of what makes rows change (see `life`).
@@ -33,6 +33,7 @@ use rasn_snmp::{
 use crate::{
     oid::{Oid, Value},
     recording::Recording,
+    usm::{Heard, Usm},
 };
 
 /// A simulated printer.
@@ -41,12 +42,15 @@ pub struct Printer {
     rows: BTreeMap<Oid, Value>,
     contexts: BTreeMap<String, BTreeMap<Oid, Value>>,
     community: Vec<u8>,
+    communities: bool,
+    tcp: bool,
     newest: Version,
     max_message: usize,
     mood: Mood,
     asked: BTreeSet<Oid>,
     told: BTreeSet<Oid>,
     traffic: Traffic,
+    usm: Option<Usm>,
 }
 
 /// A version of SNMP; the numbers are those on the wire.
@@ -137,13 +141,44 @@ impl Printer {
             rows: recording.rows,
             contexts: BTreeMap::new(),
             community: b"public".to_vec(),
+            communities: true,
+            tcp: false,
             newest: Version::V2c,
             max_message: Self::MAX_MESSAGE,
             mood: Mood::Normal,
             asked: BTreeSet::new(),
             told: BTreeSet::new(),
             traffic: Traffic::default(),
+            usm: None,
         }
+    }
+
+    /// The same, answering SNMPv3 too.
+    pub fn with_usm(mut self, usm: Usm) -> Self {
+        self.usm = Some(usm);
+        self
+    }
+
+    /// The same without SNMPv1 and v2c.
+    pub fn without_communities(mut self) -> Self {
+        self.communities = false;
+        self
+    }
+
+    /// The same, taking connections over TCP too.
+    pub fn with_tcp(mut self) -> Self {
+        self.tcp = true;
+        self
+    }
+
+    /// Whether it takes connections over TCP.
+    pub fn speaks_tcp(&self) -> bool {
+        self.tcp
+    }
+
+    /// Its SNMPv3 engine, to move its clock or change its users.
+    pub fn usm(&mut self) -> Option<&mut Usm> {
+        self.usm.as_mut()
     }
 
     /// The same with another community.
@@ -241,13 +276,16 @@ impl Printer {
     }
 
     fn answer_bytes(&mut self, request: &[u8]) -> Option<Vec<u8>> {
-        let message = rasn::ber::decode::<Message<Pdus>>(request).ok()?;
+        if self.mood == Mood::Silent {
+            return None;
+        }
+        let Ok(message) = rasn::ber::decode::<Message<Pdus>>(request) else { return self.answer_v3(request) };
         let version = match i64::try_from(&message.version).ok()? {
             0 => Version::V1,
             1 => Version::V2c,
             _ => return None,
         };
-        if version > self.newest || self.mood == Mood::Silent {
+        if version > self.newest || !self.communities {
             return None;
         }
         let context = match message.community.strip_prefix(&*self.community)? {
@@ -255,14 +293,40 @@ impl Printer {
             [b'@', context @ ..] => Some(std::str::from_utf8(context).ok()?),
             _ => return None,
         };
-        if let Some(context) = context {
-            let rows = self.contexts.get(context)?.clone();
-            let default = std::mem::replace(&mut self.rows, rows);
-            let answer = self.answer_pdu(request, version, message.data);
-            self.rows = default;
-            return answer;
-        }
-        self.answer_pdu(request, version, message.data)
+        self.answer_in(context, request, version, message.data)
+    }
+
+    fn answer_v3(&mut self, request: &[u8]) -> Option<Vec<u8>> {
+        let mut usm = self.usm.take()?;
+        let heard = usm.hear(request, |context| context.is_empty() || self.contexts.contains_key(context));
+        let answer = match heard {
+            Heard::Nothing => None,
+            Heard::Reply(bytes) => Some(bytes),
+            Heard::Request(mut asked) => {
+                let pdus = std::mem::replace(&mut asked.pdus, Pdus::Response(rasn_snmp::v2::Response(empty())));
+                let context = Some(asked.context.as_str()).filter(|context| !context.is_empty());
+                // Room for what stands around the PDU.
+                self.max_message = self.max_message.saturating_sub(V3_OVERHEAD);
+                let answer = self.answer_in(context, request, Version::V2c, pdus);
+                self.max_message += V3_OVERHEAD;
+                // What is no message of v2c any more (the moods see to that) goes out as it is.
+                answer.map(|bytes| match rasn::ber::decode::<Message<Pdus>>(&bytes) {
+                    Ok(message) => usm.wrap(&asked, message.data).unwrap_or_default(),
+                    Err(_) => bytes,
+                })
+            }
+        };
+        self.usm = Some(usm);
+        answer
+    }
+
+    fn answer_in(&mut self, context: Option<&str>, request: &[u8], version: Version, pdus: Pdus) -> Option<Vec<u8>> {
+        let Some(context) = context else { return self.answer_pdu(request, version, pdus) };
+        let rows = self.contexts.get(context)?.clone();
+        let default = std::mem::replace(&mut self.rows, rows);
+        let answer = self.answer_pdu(request, version, pdus);
+        self.rows = default;
+        answer
     }
 
     fn answer_pdu(&mut self, request: &[u8], version: Version, pdus: Pdus) -> Option<Vec<u8>> {
@@ -412,6 +476,13 @@ impl Printer {
         };
         rasn::ber::encode(&message).ok()
     }
+}
+
+/// Octets that SNMPv3 puts around a PDU at most: header, security parameters, ids, padding.
+const V3_OVERHEAD: usize = 200;
+
+fn empty() -> Pdu {
+    Pdu { request_id: 0, error_status: 0, error_index: 0, variable_bindings: Vec::new() }
 }
 
 /// notWritable; the constants of `rasn` end in the same numbers.

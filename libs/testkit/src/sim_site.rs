@@ -4,12 +4,14 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddrV4},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
-    net::UdpSocket,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream, UdpSocket},
     task::{AbortHandle, JoinSet},
 };
 
@@ -59,6 +61,11 @@ impl SimSite {
                 port => format!("can not open UDP port {port} at {address}: is a simulator running already?"),
             })?;
             port = socket.local_addr()?.port();
+            if lock(&printer).speaks_tcp() {
+                let at = || format!("can not open TCP port {port} at {address}");
+                let listener = TcpListener::bind((address, port)).await.with_context(at)?;
+                site.tasks.spawn(listen(listener, Arc::clone(&printer)));
+            }
             site.printers.push((SocketAddrV4::new(address, port), Arc::clone(&printer)));
             site.tasks.spawn(serve(socket, printer));
         }
@@ -112,14 +119,66 @@ fn allow_open_files(printers: usize) -> anyhow::Result<()> {
         .context("can not raise the limit of open files")
 }
 
+/// Takes connections; each carries one message after the other (RFC 3430). They end with the site.
+async fn listen(listener: TcpListener, printer: SharedPrinter) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        connections.spawn(converse(stream, Arc::clone(&printer)));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn converse(mut stream: TcpStream, printer: SharedPrinter) -> io::Result<()> {
+    loop {
+        let request = message(&mut stream).await?;
+        let responses = lock(&printer).answer(&request);
+        for response in responses {
+            tokio::time::sleep(response.delay).await;
+            stream.write_all(&response.bytes).await?;
+        }
+    }
+}
+
+/// The next message of a stream: as long as its outermost BER length says.
+async fn message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![stream.read_u8().await?, stream.read_u8().await?];
+    let mut length = usize::from(bytes[1]);
+    if length >= 0x80 {
+        let octets = length - 0x80;
+        length = 0;
+        for _ in 0..octets.min(4) {
+            let octet = stream.read_u8().await?;
+            bytes.push(octet);
+            length = length << 8 | usize::from(octet);
+        }
+    }
+    if length > 1 << 20 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let start = bytes.len();
+    bytes.resize(start + length, 0);
+    stream.read_exact(&mut bytes[start..]).await?;
+    Ok(bytes)
+}
+
 async fn serve(socket: UdpSocket, printer: SharedPrinter) {
     let socket = Arc::new(socket);
     let mut buffer = vec![0; 65_536];
     let mut late = Late::default();
+    let mut second = Instant::now();
     loop {
         // A port that was unreachable for an earlier answer shows up here; it is no reason to stop.
         let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
-        let responses = lock(&printer).answer(buffer.get(..length).unwrap_or_default());
+        let responses = {
+            let mut printer = lock(&printer);
+            let seconds = second.elapsed().as_secs();
+            second += Duration::from_secs(seconds);
+            if let Some(usm) = printer.usm() {
+                usm.time = usm.time.saturating_add(u32::try_from(seconds).unwrap_or(u32::MAX));
+            }
+            printer.answer(buffer.get(..length).unwrap_or_default())
+        };
         for response in responses {
             if response.delay.is_zero() {
                 send(&socket, &response, peer).await;

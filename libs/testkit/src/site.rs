@@ -22,6 +22,7 @@ use crate::{
     printer_sim::{Mood, Printer, Version},
     recording::Recording,
     sim_site::addresses,
+    usm::{Cipher, Hash, User, Usm},
 };
 
 /// A site, ready to be played.
@@ -137,6 +138,11 @@ struct Entry {
     community: Option<String>,
     #[serde(default)]
     only_v1: bool,
+    /// SNMPv3: the only version then that it answers.
+    v3: Option<V3>,
+    /// Whether it takes connections over TCP.
+    #[serde(default)]
+    tcp: bool,
     answers_after: Option<Span>,
     max_message: Option<usize>,
 }
@@ -156,10 +162,39 @@ impl Entry {
             incidents: Vec::new(),
             community: None,
             only_v1: false,
+            v3: None,
+            tcp: false,
             answers_after: None,
             max_message: None,
             ..self
         }
+    }
+}
+
+/// How a printer speaks SNMPv3.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct V3 {
+    user: String,
+    auth: Option<Hash>,
+    auth_password: Option<String>,
+    privacy: Option<Cipher>,
+    privacy_password: Option<String>,
+    #[serde(default)]
+    reeder: bool,
+}
+
+impl V3 {
+    /// An engine whose id holds the serial number, as text (RFC 3411, SnmpEngineID, format 4).
+    fn engine(self, serial: &str) -> Usm {
+        let text: Vec<u8> = serial.bytes().take(27).collect();
+        let user = User {
+            name: self.user,
+            auth: self.auth.zip(self.auth_password),
+            privacy: self.privacy.zip(self.privacy_password),
+            reeder: self.reeder,
+        };
+        Usm::new(&[&[0x80, 0, 0, 0, 4][..], &text].concat(), vec![user])
     }
 }
 
@@ -204,6 +239,14 @@ impl Models {
         if entry.only_v1 {
             printer = printer.with_newest_version(Version::V1);
             remarks.push("SNMPv1 only".to_owned());
+        }
+        if let Some(v3) = entry.v3 {
+            remarks.push(format!("SNMPv3 only, user {}", v3.user));
+            printer = printer.with_usm(v3.engine(&entry.serial)).without_communities();
+        }
+        if entry.tcp {
+            printer = printer.with_tcp();
+            remarks.push("TCP too".to_owned());
         }
         if let Some(bytes) = entry.max_message {
             printer = printer.with_max_message(bytes);

@@ -185,3 +185,67 @@ async fn ask(address: SocketAddrV4, command: &[&str]) -> String {
     }
     lines.join("\n")
 }
+
+/// net-snmp speaks SNMPv3 with the simulator in every pair of protocols that it knows, over UDP and over TCP.
+#[tokio::test]
+async fn version_3_is_what_net_snmp_speaks() {
+    use testkit::usm::{Cipher, Hash, User, Usm};
+
+    let hashes = [
+        ("MD5", Hash::Md5),
+        ("SHA", Hash::Sha1),
+        ("SHA-224", Hash::Sha224),
+        ("SHA-256", Hash::Sha256),
+        ("SHA-384", Hash::Sha384),
+        ("SHA-512", Hash::Sha512),
+    ];
+    let ciphers = [
+        ("DES", Cipher::Des, false),
+        ("AES", Cipher::Aes128, false),
+        ("AES-192", Cipher::Aes192, false),
+        ("AES-256", Cipher::Aes256, false),
+        ("AES-192-C", Cipher::Aes192, true),
+        ("AES-256-C", Cipher::Aes256, true),
+    ];
+    let mut users = vec![User { name: "nobody".to_owned(), auth: None, privacy: None, reeder: false }];
+    let password = "correct horse".to_owned();
+    for (auth, hash) in hashes {
+        for (privacy, cipher, reeder) in ciphers {
+            let name = format!("{auth}{privacy}");
+            let (auth, privacy) = (Some((hash, password.clone())), Some((cipher, password.clone())));
+            users.push(User { name, auth, privacy, reeder });
+        }
+    }
+    let engine = [0x80, 0, 0, 0, 4, b'n', b'e', b't'];
+    let usm = Usm::new(&engine, users);
+    let (site, _) =
+        start(|recording| Printer::new(recording).with_usm(usm.clone()).without_communities().with_tcp()).await;
+    let address = site.addresses()[0];
+    let get = |place: String, options: Vec<&'static str>| async move {
+        let ran = tokio::task::spawn_blocking(move || {
+            let mut run = Command::new("snmpget");
+            run.args(["-m", "", "-M", "", "-One", "-v3", "-t2"]).args(options).arg(place).arg("1.3.6.1.2.1.1.7.0");
+            run.env("SNMPCONFPATH", "/nonexistent").output()
+        });
+        let output = ran.await.unwrap().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    let fits = |said: &str| said.contains("INTEGER: 72");
+    let said = get(address.to_string(), vec!["-lnoAuthNoPriv", "-unobody"]).await;
+    assert!(fits(&said), "{said}");
+    for (auth, _) in hashes {
+        for (privacy, _, _) in ciphers {
+            let name: &'static str = Box::leak(format!("{auth}{privacy}").into_boxed_str());
+            let options = vec!["-u", name, "-a", auth, "-A", "correct horse", "-x", privacy, "-X", "correct horse"];
+            let said = get(address.to_string(), [&options[..], &["-lauthPriv"]].concat()).await;
+            assert!(fits(&said), "{auth} {privacy}: {said}");
+            let said = get(format!("tcp:{address}"), [&options[..], &["-lauthNoPriv"]].concat()).await;
+            assert!(fits(&said), "{auth} over TCP: {said}");
+        }
+    }
+    let wrong = vec!["-lauthNoPriv", "-uSHAAES", "-aSHA", "-A", "wrong password"];
+    let said = get(address.to_string(), wrong).await;
+    assert!(said.contains("Authentication failure"), "{said}");
+    let unknown = get(address.to_string(), vec!["-lnoAuthNoPriv", "-usomeone"]).await;
+    assert!(unknown.contains("Unknown user name"), "{unknown}");
+}
