@@ -41,6 +41,8 @@ const fn headers(transport: Transport) -> u64 {
 pub enum ReadKind {
     /// Everything, of a device of which nothing is known.
     Full,
+    /// Everything, of a device that was read whole before.
+    Again(Box<Reading>),
     /// What can have changed since the reading.
     Routine(Box<Reading>),
 }
@@ -414,6 +416,9 @@ impl Engine {
             let Some(credential) = credentials.pop_front() else { continue };
             let (reader, full) = match order.kind {
                 ReadKind::Full => (Reader::full(credential.version()), true),
+                // What stands in which context is found out from the beginning.
+                ReadKind::Again(last) if last.variables.has_contexts() => (Reader::full(credential.version()), true),
+                ReadKind::Again(last) => (Reader::again(&self.profiles, *last), true),
                 ReadKind::Routine(last) => (Reader::routine(&self.profiles, *last), false),
             };
             let job = Job {

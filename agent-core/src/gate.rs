@@ -48,12 +48,26 @@ impl Gate {
         let listed = (1..=arcs.len()).any(|length| arcs.get(..length).is_some_and(|head| self.listed.contains(head)));
         listed.then(|| Readable(name.clone()))
     }
+
+    /// Lets pass what stands before a listed object, so that the object is its successor.
+    pub fn admit_step(&self, name: &Oid) -> Option<Readable> {
+        self.admit(name).map(|readable| Readable(readable.0.before()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::profile::Profiles;
+
+    #[test]
+    fn a_step_goes_to_a_listed_object_only() {
+        let gate = Profiles::built_in().unwrap().gate().clone();
+        let step = |text: &str| gate.admit_step(&Oid::parse(text).unwrap()).map(|step| step.oid().to_string());
+        assert_eq!(step("1.3.6.1.2.1.1.2.0").as_deref(), Some("1.3.6.1.2.1.1.2"));
+        assert_eq!(step("1.3.6.1.2.1.43.11.1.1.9.1.4").as_deref(), Some("1.3.6.1.2.1.43.11.1.1.9.1.3"));
+        assert_eq!(step("1.3.6.1.4.1.1347.47.6.1.1.4"), None);
+    }
 
     #[test]
     fn listed_objects_and_their_rows_pass_and_nothing_else() {

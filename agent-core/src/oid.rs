@@ -39,6 +39,16 @@ impl Oid {
         Self(self.0.iter().chain(arcs).copied().take(Self::MAX_ARCS).collect())
     }
 
+    /// What this identifier is the successor of, where there is nothing unusual in between.
+    pub fn before(&self) -> Self {
+        let Some((last, above)) = self.0.split_last() else { return self.clone() };
+        let arcs = match last.checked_sub(1) {
+            Some(less) => [above, &[less]].concat(),
+            None => above.to_vec(),
+        };
+        Self::new(&arcs).unwrap_or_else(|| self.clone())
+    }
+
     /// The arcs behind `prefix`, if this identifier lies below it.
     pub fn below(&self, prefix: &Oid) -> Option<&[u32]> {
         self.0.strip_prefix(&*prefix.0).filter(|rest| !rest.is_empty())

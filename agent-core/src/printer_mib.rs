@@ -12,7 +12,7 @@ use wire::vocab::{
 
 use crate::oid::{Oid, dotted};
 use crate::profile::SupplyRules;
-use crate::reader::Variables;
+use crate::reader::{Table, Variables};
 use crate::text;
 
 /// A column of a standard table.
@@ -146,23 +146,140 @@ pub const COLUMNS: &[&Column] = &[
     &PRT_CONSOLE_TEXT,
 ];
 
-/// Tables that some devices keep in another SNMP context: the column that shows whether one is missing, and the columns to ask.
-pub const IN_CONTEXTS: &[(&Column, &[&Column])] = &[
-    (
-        &PRT_SUPPLIES_LEVEL,
-        &[
+/// Columns that have the same rows: first those whose rows decide, then the others.
+struct Rows {
+    leaders: &'static [&'static Column],
+    members: &'static [&'static Column],
+    likely: usize,
+    stands_alone: bool,
+}
+
+/// How the columns belong together. Tables of one row come first.
+const TABLES: &[Rows] = &[
+    Rows {
+        leaders: &[&HR_PRINTER_STATUS],
+        members: &[
+            &HR_PRINTER_DETECTED_ERROR_STATE,
+            &HR_DEVICE_TYPE,
+            &HR_DEVICE_DESCR,
+            &HR_DEVICE_STATUS,
+            &PRT_GENERAL_CONFIG_CHANGES,
+            &PRT_GENERAL_PRINTER_NAME,
+            &PRT_GENERAL_SERIAL_NUMBER,
+        ],
+        likely: 1,
+        stands_alone: true,
+    },
+    Rows {
+        leaders: &[&PRT_MARKER_LIFE_COUNT],
+        members: &[&PRT_MARKER_COUNTER_UNIT, &PRT_MARKER_POWER_ON_COUNT],
+        likely: 1,
+        stands_alone: true,
+    },
+    Rows {
+        leaders: &[&PRT_SUPPLIES_LEVEL, &PRT_SUPPLIES_DESCRIPTION],
+        members: &[
             &PRT_SUPPLIES_COLORANT_INDEX,
             &PRT_SUPPLIES_CLASS,
             &PRT_SUPPLIES_TYPE,
-            &PRT_SUPPLIES_DESCRIPTION,
             &PRT_SUPPLIES_UNIT,
             &PRT_SUPPLIES_MAX_CAPACITY,
-            &PRT_SUPPLIES_LEVEL,
-            &PRT_COLORANT_VALUE,
         ],
-    ),
-    (&PRT_MARKER_LIFE_COUNT, &[&PRT_MARKER_COUNTER_UNIT, &PRT_MARKER_LIFE_COUNT, &PRT_MARKER_POWER_ON_COUNT]),
+        likely: 6,
+        stands_alone: false,
+    },
+    Rows { leaders: &[&PRT_COLORANT_VALUE], members: &[], likely: 5, stands_alone: false },
+    Rows {
+        leaders: &[&PRT_INPUT_CURRENT_LEVEL, &PRT_INPUT_TYPE],
+        members: &[
+            &PRT_INPUT_CAPACITY_UNIT,
+            &PRT_INPUT_MAX_CAPACITY,
+            &PRT_INPUT_STATUS,
+            &PRT_INPUT_MEDIA_NAME,
+            &PRT_INPUT_NAME,
+            &PRT_INPUT_DESCRIPTION,
+        ],
+        likely: 6,
+        stands_alone: false,
+    },
+    Rows {
+        leaders: &[&PRT_OUTPUT_REMAINING_CAPACITY, &PRT_OUTPUT_TYPE],
+        members: &[
+            &PRT_OUTPUT_CAPACITY_UNIT,
+            &PRT_OUTPUT_MAX_CAPACITY,
+            &PRT_OUTPUT_STATUS,
+            &PRT_OUTPUT_NAME,
+            &PRT_OUTPUT_DESCRIPTION,
+        ],
+        likely: 2,
+        stands_alone: false,
+    },
+    Rows {
+        leaders: &[&PRT_ALERT_SEVERITY],
+        members: &[&PRT_ALERT_GROUP, &PRT_ALERT_GROUP_INDEX, &PRT_ALERT_CODE, &PRT_ALERT_DESCRIPTION],
+        likely: 3,
+        stands_alone: false,
+    },
+    Rows { leaders: &[&IF_PHYS_ADDRESS], members: &[&IF_TYPE, &IF_OPER_STATUS], likely: 3, stands_alone: false },
+    Rows { leaders: &[&PRT_CONSOLE_TEXT], members: &[], likely: 3, stands_alone: false },
 ];
+
+impl Rows {
+    fn table(&self) -> Table {
+        let columns = |columns: &[&Column]| columns.iter().filter_map(|column| Oid::new(column.arcs)).collect();
+        Table {
+            leaders: columns(self.leaders),
+            members: columns(self.members),
+            likely: self.likely,
+            stands_alone: self.stands_alone,
+            sparse: false,
+        }
+    }
+
+    fn lead(&self, columns: &[&Column]) -> bool {
+        self.leaders.iter().any(|leader| columns.iter().any(|column| leader.arcs == column.arcs))
+    }
+}
+
+/// The standard tables as a reading walks them.
+pub fn tables() -> Vec<Table> {
+    TABLES.iter().map(Rows::table).collect()
+}
+
+/// The tables whose rows come and go.
+pub fn volatile_tables() -> Vec<Table> {
+    let volatile = |rows: &&Rows| rows.leaders.iter().any(|column| column.ageing == Ageing::Volatile);
+    TABLES.iter().filter(volatile).map(Rows::table).collect()
+}
+
+/// Tables that some devices keep in another SNMP context, as far as the default one lacks them.
+pub fn context_tables(variables: &Variables) -> Vec<Table> {
+    let lacks = |column: &Column| variables.column(column.arcs).next().is_none();
+    let supplies: &[&Column] = &[&PRT_SUPPLIES_LEVEL, &PRT_COLORANT_VALUE];
+    let marker: &[&Column] = &[&PRT_MARKER_LIFE_COUNT];
+    let wanted = |rows: &&Rows| {
+        (lacks(&PRT_SUPPLIES_LEVEL) && rows.lead(supplies)) || (lacks(&PRT_MARKER_LIFE_COUNT) && rows.lead(marker))
+    };
+    TABLES.iter().filter(wanted).map(Rows::table).collect()
+}
+
+/// Octets that a value of a column takes where none has been seen yet.
+pub fn likely_octets(column: &[u32]) -> usize {
+    const TEXTS: &[&Column] = &[
+        &HR_DEVICE_DESCR,
+        &PRT_GENERAL_PRINTER_NAME,
+        &PRT_GENERAL_SERIAL_NUMBER,
+        &PRT_INPUT_MEDIA_NAME,
+        &PRT_INPUT_NAME,
+        &PRT_INPUT_DESCRIPTION,
+        &PRT_OUTPUT_NAME,
+        &PRT_OUTPUT_DESCRIPTION,
+        &PRT_SUPPLIES_DESCRIPTION,
+        &PRT_ALERT_DESCRIPTION,
+        &PRT_CONSOLE_TEXT,
+    ];
+    if TEXTS.iter().any(|text| text.arcs == column) { 16 } else { 2 }
+}
 
 /// Columns of which any row tells a printer from other devices.
 pub const PRINTER_SIGNS: &[&Column] = &[&HR_PRINTER_STATUS, &PRT_MARKER_LIFE_COUNT, &PRT_SUPPLIES_LEVEL];

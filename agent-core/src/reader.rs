@@ -4,19 +4,27 @@
 //! at a time, because many controllers serve one at a time. Whatever a device does (loops, truncates, refuses), the number of
 //! requests is bounded, and what was read before the fault is kept.
 
-use std::borrow::Borrow;
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
+mod bearing;
+mod outcome;
+mod question;
+mod variables;
+mod walk;
 
-use thiserror::Error;
+use std::collections::{BTreeSet, VecDeque};
+
+pub use bearing::Bearing;
+pub use outcome::{ReadError, Remark};
+pub use question::Question;
+pub use variables::Variables;
 
 use crate::gate::{Gate, Readable};
 use crate::oid::Oid;
 use crate::printer_mib::{self, System};
-use crate::profile::{Profile, Profiles, Quirks};
+use crate::profile::{Profile, Profiles};
 use crate::snmp::Version;
 use crate::snmp::message::{ErrorStatus, Operation, Response, Value};
-use crate::snmp::session::Refusal;
+use question::Want;
+use walk::{Walk, pack};
 
 /// Most rows taken from one column. No printer has as many trays, supplies or alerts.
 const MAX_ROWS: usize = 1000;
@@ -24,214 +32,53 @@ const MAX_ROWS: usize = 1000;
 const MAX_REQUESTS: u32 = 400;
 /// Most requests that may stay without an answer before a reading is given up.
 const MAX_SILENCES: u32 = 4;
-/// Octets that an answer may take before it risks fragments: an Ethernet frame without IP, UDP and SNMP headers.
-const ANSWER_BUDGET: usize = 1350;
 
-/// The values read from a device, in the order of their names.
+/// Columns that have the same rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Variables {
-    values: BTreeMap<Oid, Value>,
-    /// The SNMP contexts of the values that the default context does not have.
-    contexts: BTreeMap<Oid, String>,
-}
-
-impl Borrow<[u32]> for Oid {
-    fn borrow(&self) -> &[u32] {
-        self.arcs()
-    }
-}
-
-impl Variables {
-    /// The value of a name.
-    pub fn get(&self, name: &[u32]) -> Option<&Value> {
-        self.values.get(name)
-    }
-
-    /// The value in a row of a column.
-    pub fn cell(&self, column: &[u32], index: &[u32]) -> Option<&Value> {
-        self.values.get(&*[column, index].concat())
-    }
-
-    /// The rows of a column: index and value.
-    pub fn column<'a>(&'a self, column: &'a [u32]) -> impl Iterator<Item = (&'a [u32], &'a Value)> {
-        self.below(column).filter_map(move |(name, value)| Some((name.arcs().strip_prefix(column)?, value)))
-    }
-
-    /// The full names of the rows of a column.
-    pub fn names_below<'a>(&'a self, column: &'a [u32]) -> impl Iterator<Item = Oid> + 'a {
-        self.below(column).map(|(name, _)| name.clone())
-    }
-
-    /// Keeps a value.
-    pub fn insert(&mut self, name: Oid, value: Value) {
-        self.values.insert(name, value);
-    }
-
-    /// The SNMP context that a value was read in; `None` for the default one.
-    pub fn context(&self, name: &Oid) -> Option<&str> {
-        self.contexts.get(name).map(String::as_str)
-    }
-
-    fn keep(&mut self, name: Oid, value: Value, context: Option<&String>) {
-        if let Some(context) = context {
-            self.contexts.insert(name.clone(), context.clone());
-        }
-        self.values.insert(name, value);
-    }
-
-    fn remove(&mut self, name: &Oid) -> Option<Value> {
-        self.values.remove(name)
-    }
-
-    /// How many values there are.
-    pub fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
-    fn below<'a>(&'a self, prefix: &'a [u32]) -> impl Iterator<Item = (&'a Oid, &'a Value)> {
-        self.values
-            .range::<[u32], _>((Bound::Excluded(prefix), Bound::Unbounded))
-            .take_while(move |(name, _)| name.arcs().starts_with(prefix))
-    }
-
-    fn remove_below(&mut self, prefix: &[u32]) {
-        let names: Vec<Oid> = self.names_below(prefix).collect();
-        for name in names {
-            self.values.remove(&name);
-        }
-    }
-}
-
-impl FromIterator<(Oid, Value)> for Variables {
-    fn from_iter<T: IntoIterator<Item = (Oid, Value)>>(pairs: T) -> Self {
-        let values = pairs.into_iter().filter(|(_, value)| value.is_some()).collect();
-        Self { values, contexts: BTreeMap::new() }
-    }
+pub struct Table {
+    /// Columns whose rows are those of the table; read to their ends.
+    pub leaders: Vec<Oid>,
+    /// Columns that are read in the rows that the leaders have.
+    pub members: Vec<Oid>,
+    /// Rows that such a table usually has.
+    pub likely: usize,
+    /// Whether the members say something where the leaders have no rows at all.
+    pub stands_alone: bool,
+    /// Whether a device often lacks single members.
+    pub sparse: bool,
 }
 
 /// What to ask a device for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Single instances.
+    /// Single instances that may be asked for as the successors of what stands before them.
+    pub steps: Vec<Oid>,
+    /// Single instances that are asked for by their names only.
     pub names: Vec<Oid>,
-    /// Columns to walk, in this order.
-    pub columns: Vec<Oid>,
-    /// Names (of those above) whose values make the device itself: another value means another device.
+    /// Tables to walk.
+    pub tables: Vec<Table>,
+    /// Names whose values make the device itself: another value means another device.
     pub witnesses: Vec<Oid>,
+    /// Instances that are asked for when one of the signs has moved, or had moved at the last reading.
+    pub details: Vec<Oid>,
+    /// Names (of those above) whose values tell whether anything was printed.
+    pub signs: Vec<Oid>,
 }
 
 impl Plan {
     /// Drops what is asked twice; the first place counts.
     pub fn settle(&mut self) {
-        for list in [&mut self.names, &mut self.columns] {
-            let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        for list in [&mut self.steps, &mut self.names, &mut self.details] {
             list.retain(|oid| seen.insert(oid.clone()));
         }
-    }
-}
-
-/// What a device has shown that it can bear; learnt while reading and kept for the next time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bearing {
-    names: usize,
-    columns: usize,
-    repetitions: u8,
-    bulk: bool,
-}
-
-impl Bearing {
-    fn of(version: Version) -> Self {
-        Self { names: 40, columns: 10, repetitions: 8, bulk: version != Version::V1 }
-    }
-
-    fn limit(&mut self, quirks: &Quirks) {
-        if let Some(most) = quirks.max_repetitions {
-            self.repetitions = self.repetitions.min(most).max(1);
-        }
-        if let Some(most) = quirks.max_names {
-            self.names = self.names.min(usize::from(most)).max(1);
-            self.columns = self.columns.min(usize::from(most)).max(1);
-        }
-    }
-
-    /// Asks for less of what an operation takes; `false` when there is no less.
-    fn shrink(&mut self, operation: Operation) -> bool {
-        match operation {
-            Operation::Get if self.names > 1 => self.names /= 2,
-            Operation::Get => return false,
-            Operation::GetBulk { .. } if self.repetitions > 1 => self.repetitions /= 2,
-            Operation::GetBulk { .. } | Operation::GetNext if self.columns > 1 => self.columns /= 2,
-            Operation::GetBulk { .. } => self.bulk = false,
-            Operation::GetNext => return false,
-        }
-        true
-    }
-}
-
-/// A request to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// What to do with the names.
-    pub operation: Operation,
-    /// The names.
-    pub names: Vec<Readable>,
-    /// The SNMP context to ask in; `None` for the default one.
-    pub context: Option<String>,
-    /// For walks: the column that each name belongs to.
-    columns: Vec<Oid>,
-}
-
-/// Something odd that a device did, and that did not stop the reading.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Remark {
-    /// The names of a column did not rise.
-    Loop(Oid),
-    /// A column has more rows than are taken.
-    TooManyRows(Oid),
-    /// The device gave an error, or nothing at all, for a name or column however little was asked.
-    Unanswered(Oid),
-}
-
-impl std::fmt::Display for Remark {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Loop(column) => {
-                write!(f, "the names below {column} do not rise (the device loops); read up to there")
+        for table in &mut self.tables {
+            for list in [&mut table.leaders, &mut table.members] {
+                list.retain(|oid| seen.insert(oid.clone()));
             }
-            Self::TooManyRows(column) => write!(f, "{column} has more than {MAX_ROWS} rows; the first were read"),
-            Self::Unanswered(name) => write!(f, "the device does not answer for {name}; left out"),
         }
+        self.tables.retain(|table| !table.leaders.is_empty() || !table.members.is_empty());
     }
-}
-
-/// Why a reading failed.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-pub enum ReadError {
-    /// Nothing came back.
-    #[error(
-        "no answer to SNMP: the address may be unused, SNMP may be off on the device, the community may be wrong, or a firewall drops UDP"
-    )]
-    NoAnswer,
-    /// Bytes came back that are no SNMP.
-    #[error("the device answers, but not in SNMP: {0}")]
-    Garbled(String),
-    /// It answered, then no more.
-    #[error("the device stopped answering after {answered} answers")]
-    Stopped {
-        /// How many requests it had answered.
-        answered: u32,
-    },
-    /// It speaks SNMPv3, but does not serve the user.
-    #[error(transparent)]
-    Refused(Refusal),
-    /// It answers and answers without coming to an end.
-    #[error("the device took more than {MAX_REQUESTS} requests without coming to an end")]
-    Endless,
 }
 
 /// How a reading was made, apart from its values.
@@ -248,21 +95,19 @@ pub struct Reading {
     /// Whether rows known from before are gone, or the device has restarted, was rebuilt or is another: the values belong to
     /// no device that is known, and only a full reading tells more.
     pub outdated: bool,
+    /// Whether anything was printed since the reading before.
+    pub moved: bool,
 }
 
-#[derive(Debug)]
+/// How far a reading is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Asks for the system group, to learn which profile fits.
+    /// Asks what the device is, and for the columns that every printer has.
     Greeting,
+    /// Asks for the system group alone: the greeting before was too much for the device.
+    PlainGreeting,
     /// Works off a plan.
     Reading,
-}
-
-#[derive(Debug)]
-struct Walk {
-    column: Oid,
-    cursor: Oid,
-    rows: usize,
 }
 
 /// One reading under way.
@@ -270,16 +115,26 @@ struct Walk {
 pub struct Reader {
     phase: Phase,
     profile: String,
+    steps: VecDeque<Oid>,
     names: VecDeque<Oid>,
+    tables: Vec<Table>,
     walks: Vec<Walk>,
     /// The SNMP context that the walks go through, and the names whose context is not known.
     context: Option<String>,
     /// Contexts that are still to be asked for what the default one lacks.
     contexts: VecDeque<String>,
+    /// What was known before, where a known device is read whole again.
+    before: Option<Variables>,
+    /// Whether nothing is known of the device.
+    cold: bool,
     variables: Variables,
     bearing: Bearing,
     witnesses: Vec<Oid>,
-    remarks: Vec<Remark>,
+    details: Vec<Oid>,
+    signs: Vec<Oid>,
+    moved: bool,
+    moved_before: bool,
+    remarks: BTreeSet<Remark>,
     outdated: bool,
     requests: u32,
     answered: u32,
@@ -289,33 +144,63 @@ pub struct Reader {
 impl Reader {
     /// A full reading of a device of which nothing is known.
     pub fn full(version: Version) -> Self {
-        Self::new(Phase::Greeting, Bearing::of(version), printer_mib::system_names().into(), Variables::default())
+        let mut reader = Self::new(Bearing::of(version), Variables::default());
+        reader.cold = true;
+        if reader.bearing.mixed {
+            reader.phase = Phase::Greeting;
+            reader.steps.extend(printer_mib::system_names());
+            reader.begin(&printer_mib::tables());
+        } else {
+            reader.greet_plainly();
+        }
+        reader
+    }
+
+    /// A full reading of a device that was read whole before: its rows are known, and asked for in the fewest packets.
+    pub fn again(profiles: &Profiles, last: Reading) -> Self {
+        let plan = profiles.repeat_plan(profiles.named(&last.profile), &last.variables);
+        let mut reader = Self::new(last.bearing, Variables::default());
+        reader.profile = last.profile;
+        reader.before = Some(last.variables);
+        reader.take_up(plan);
+        reader
     }
 
     /// A routine poll: what can have changed since `last`.
     pub fn routine(profiles: &Profiles, last: Reading) -> Self {
         let plan = profiles.routine_plan(profiles.named(&last.profile), &last.variables);
-        let mut reader = Self::new(Phase::Reading, last.bearing, VecDeque::new(), last.variables);
-        for column in &plan.columns {
+        let mut reader = Self::new(last.bearing, last.variables);
+        reader.profile = last.profile;
+        reader.moved_before = last.moved;
+        let columns: Vec<Oid> =
+            plan.tables.iter().flat_map(|table| table.leaders.iter().chain(&table.members)).cloned().collect();
+        reader.take_up(plan);
+        for column in &columns {
             reader.variables.remove_below(column.arcs());
         }
-        reader.profile = last.profile;
-        reader.take_up(plan);
         reader
     }
 
-    fn new(phase: Phase, bearing: Bearing, names: VecDeque<Oid>, variables: Variables) -> Self {
+    fn new(bearing: Bearing, variables: Variables) -> Self {
         Self {
-            phase,
+            phase: Phase::Reading,
             profile: String::new(),
-            names,
+            steps: VecDeque::new(),
+            names: VecDeque::new(),
+            tables: Vec::new(),
             walks: Vec::new(),
             context: None,
             contexts: VecDeque::new(),
+            before: None,
+            cold: false,
             variables,
             bearing,
             witnesses: Vec::new(),
-            remarks: Vec::new(),
+            details: Vec::new(),
+            signs: Vec::new(),
+            moved: false,
+            moved_before: false,
+            remarks: BTreeSet::new(),
             outdated: false,
             requests: 0,
             answered: 0,
@@ -324,34 +209,97 @@ impl Reader {
     }
 
     fn take_up(&mut self, plan: Plan) {
-        self.names.extend(plan.names);
+        let Plan { steps, names, tables, witnesses, details, signs } = plan;
+        self.steps.extend(steps);
+        self.names.extend(names);
         // Those of one context together: a request has one.
         let variables = &self.variables;
         self.names.make_contiguous().sort_by(|one, other| variables.context(one).cmp(&variables.context(other)));
-        self.witnesses = plan.witnesses;
-        self.walks.extend(plan.columns.into_iter().map(|column| Walk { cursor: column.clone(), column, rows: 0 }));
+        (self.witnesses, self.details, self.signs) = (witnesses, details, signs);
+        self.begin(&tables);
+    }
+
+    /// Begins the walks of tables, from what is known of their rows.
+    fn begin(&mut self, tables: &[Table]) {
+        for table in tables {
+            let number = self.tables.len();
+            self.tables.push(table.clone());
+            let lone = table.leaders.is_empty();
+            let columns = table.leaders.iter().map(|column| (column, true));
+            let columns: Vec<_> = columns.chain(table.members.iter().map(|column| (column, lone))).collect();
+            let has_rows = |column: &Oid| self.known().below(column.arcs()).next().is_some();
+            let rows_known = table.leaders.iter().any(has_rows);
+            for (column, leads) in columns {
+                let known: Vec<Oid> = self.known().names_below(column.arcs()).collect();
+                // A column that had no row where its table had some is one that the device does not have.
+                if rows_known && known.is_empty() {
+                    continue;
+                }
+                let width = self.width(column);
+                self.walks.push(Walk {
+                    table: number,
+                    leads,
+                    ready: leads || !known.is_empty() || (self.cold && table.likely == 1),
+                    probes: table.sparse && !leads && known.is_empty(),
+                    cursor: before_first(column, &known),
+                    rows: 0,
+                    narrow: table.likely == 1,
+                    likely: match known.len() {
+                        0 if self.cold => table.likely,
+                        rows => rows + 1,
+                    },
+                    closed: !leads && !known.is_empty(),
+                    known,
+                    width,
+                    column: column.clone(),
+                });
+            }
+        }
+    }
+
+    fn known(&self) -> &Variables {
+        self.before.as_ref().unwrap_or(&self.variables)
+    }
+
+    /// How much room a row of a column takes in an answer.
+    fn width(&self, column: &Oid) -> usize {
+        let mut rows = 0;
+        let octets: usize =
+            self.known().below(column.arcs()).inspect(|_| rows += 1).map(|(_, value)| octets(value)).sum();
+        let value = octets.checked_div(rows).unwrap_or_else(|| printer_mib::likely_octets(column.arcs()));
+        column.arcs().len() + 6 + value
+    }
+
+    fn greet_plainly(&mut self) {
+        self.phase = Phase::PlainGreeting;
+        self.bearing.mixed = false;
+        self.steps.clear();
+        self.tables.clear();
+        self.walks.clear();
+        self.names = printer_mib::system_names().into();
     }
 
     /// What to ask next; `None` when the reading is complete.
     pub fn poll_question(&mut self, profiles: &Profiles) -> Result<Option<Question>, ReadError> {
-        if self.names.is_empty() && self.walks.is_empty() && matches!(self.phase, Phase::Greeting) {
-            let profile: &Profile = profiles.choose(System::of(&self.variables).object_id.as_ref());
-            self.phase = Phase::Reading;
-            self.profile.clone_from(&profile.name);
-            self.bearing.limit(&profile.quirks);
-            self.contexts = profile.contexts().iter().cloned().collect();
-            self.take_up(profiles.full_plan(profile));
-        }
+        self.choose_profile(profiles);
         self.let_go_unless_printer();
-        while self.names.is_empty() && self.walks.is_empty() {
+        while self.phase == Phase::Reading && self.steps.is_empty() && self.names.is_empty() && self.walks.is_empty() {
             let Some(context) = self.contexts.pop_front() else { break };
             self.context = Some(context);
             self.take_up(profiles.context_plan(profiles.named(&self.profile), &self.variables));
         }
-        let question = if !self.names.is_empty() {
+        if !self.bearing.mixed {
+            self.names.extend(self.steps.drain(..));
+        }
+        if self.steps.is_empty() && (self.moved || self.moved_before) {
+            self.names.extend(self.details.drain(..));
+        }
+        let question = if !self.steps.is_empty() {
+            Some(self.ask_onward(profiles.gate()))
+        } else if !self.names.is_empty() {
             Some(self.ask_names(profiles.gate()))
         } else if !self.walks.is_empty() {
-            Some(self.ask_rows(profiles.gate()))
+            Some(self.ask_onward(profiles.gate()))
         } else {
             None
         };
@@ -364,48 +312,106 @@ impl Reader {
         Ok(question)
     }
 
+    /// Once the device has said what it is, what its profile wants is added to what the greeting has begun.
+    fn choose_profile(&mut self, profiles: &Profiles) {
+        let greeted = match self.phase {
+            Phase::Greeting => self.answered > 0 && self.steps.is_empty() && self.names.is_empty(),
+            Phase::PlainGreeting => self.names.is_empty(),
+            Phase::Reading => false,
+        };
+        if !greeted {
+            return;
+        }
+        let profile: &Profile = profiles.choose(System::of(&self.variables).object_id.as_ref());
+        self.profile.clone_from(&profile.name);
+        self.bearing.limit(&profile.quirks);
+        self.contexts = profile.contexts().iter().cloned().collect();
+        let mut plan = profiles.full_plan(profile);
+        if self.phase == Phase::Greeting {
+            let begun: BTreeSet<Oid> =
+                self.tables.iter().flat_map(|table| table.leaders.iter().chain(&table.members)).cloned().collect();
+            for table in &mut plan.tables {
+                table.leaders.retain(|column| !begun.contains(column));
+                table.members.retain(|column| !begun.contains(column));
+            }
+        }
+        plan.tables.retain(|table| !table.leaders.is_empty() || !table.members.is_empty());
+        self.phase = Phase::Reading;
+        self.take_up(plan);
+    }
+
     /// A device that has none of the printer's tables is not asked for all the others.
     fn let_go_unless_printer(&mut self) {
-        let looking =
-            self.walks.iter().any(|walk| printer_mib::PRINTER_SIGNS.iter().any(|sign| walk.column.arcs() == sign.arcs));
-        if !looking && !printer_mib::is_printer(&self.variables) {
+        let signs = printer_mib::PRINTER_SIGNS;
+        let looking = self.walks.iter().any(|walk| signs.iter().any(|sign| walk.column.arcs() == sign.arcs));
+        if self.phase == Phase::Reading && !looking && !printer_mib::is_printer(&self.variables) {
             self.walks.clear();
         }
     }
 
     fn ask_names(&mut self, gate: &Gate) -> Question {
-        let mut names = Vec::new();
-        let mut octets = 0;
-        let context_of = |name: &Oid| self.variables.context(name).or(self.context.as_deref()).map(str::to_owned);
-        let context = self.names.front().and_then(context_of);
+        let (mut names, mut wants) = (Vec::new(), Vec::new());
+        let mut room = self.bearing.octets;
+        let most = self.bearing.names.min(self.bearing.variables);
+        let own =
+            |reader: &Self, name: &Oid| reader.variables.context(name).or(reader.context.as_deref()).map(str::to_owned);
+        let context = self.names.front().and_then(|name| own(self, name));
         while let Some(name) = self.names.front() {
-            octets += self.likely_octets(name);
-            let elsewhere = self.variables.context(name).or(self.context.as_deref()) != context.as_deref();
-            if elsewhere || names.len() >= self.bearing.names || (octets > ANSWER_BUDGET && !names.is_empty()) {
+            let takes = self.likely_octets(name);
+            let elsewhere = own(self, name) != context;
+            if elsewhere || names.len() >= most || (takes > room && !names.is_empty()) {
                 break;
             }
-            names.extend(self.names.pop_front().and_then(|name| gate.admit(&name)));
+            room = room.saturating_sub(takes);
+            let Some(name) = self.names.pop_front() else { break };
+            if let Some(readable) = gate.admit(&name) {
+                names.push(readable);
+                wants.push(Want::Name(name));
+            }
         }
-        Question { operation: Operation::Get, names, context, columns: Vec::new() }
+        Question { operation: Operation::Get, names, context, wants }
     }
 
     /// How much room a name takes in an answer, by its value at the last reading.
     fn likely_octets(&self, name: &Oid) -> usize {
-        let value = match self.variables.get(name.arcs()) {
-            Some(value) => value.octets().map_or(5, <[u8]>::len),
-            None => 16,
-        };
-        name.arcs().len() + 8 + value
+        name.arcs().len() + 6 + self.known().get(name.arcs()).map_or(12, octets)
     }
 
-    fn ask_rows(&self, gate: &Gate) -> Question {
-        let walks = self.walks.iter().take(self.bearing.columns);
-        let (names, columns) = walks.filter_map(|walk| Some((gate.admit(&walk.cursor)?, walk.column.clone()))).unzip();
-        let operation = match self.bearing.bulk {
-            true => Operation::GetBulk { max_repetitions: self.bearing.repetitions },
-            false => Operation::GetNext,
+    /// A request for successors: of names, and of rows in columns.
+    fn ask_onward(&mut self, gate: &Gate) -> Question {
+        let (mut names, mut wants, mut room) = (Vec::new(), Vec::new(), 0);
+        let most = self.bearing.names.min(self.bearing.variables);
+        while let Some(name) = self.steps.front() {
+            let takes = self.likely_octets(name);
+            if names.len() >= most || (room + takes > self.bearing.octets && !names.is_empty()) {
+                break;
+            }
+            room += takes;
+            let Some(name) = self.steps.pop_front() else { break };
+            if let Some(step) = gate.admit_step(&name) {
+                names.push(step);
+                wants.push(Want::Name(name));
+            }
+        }
+        let pack = pack(&self.walks, &self.bearing, names.len(), room);
+        let mut take = |columns: Vec<(Oid, Oid)>| {
+            for (cursor, column) in columns {
+                if let Some(name) = gate.admit(&cursor) {
+                    names.push(name);
+                    wants.push(Want::Row(column));
+                }
+            }
+            names.len()
         };
-        Question { operation, names, context: self.context.clone(), columns }
+        let once = take(pack.singles);
+        let repeated = take(pack.repeated) - once;
+        let operation = match u8::try_from(pack.repetitions) {
+            Ok(max_repetitions @ 1..) if repeated > 0 => {
+                Operation::GetBulk { non_repeaters: u8::try_from(once).unwrap_or(0), max_repetitions }
+            }
+            _ => Operation::GetNext,
+        };
+        Question { operation, names, context: self.context.clone(), wants }
     }
 
     /// Takes the answer to a question.
@@ -415,9 +421,13 @@ impl Reader {
         if refused && question.context.is_some() && question.context == self.context {
             return self.leave_context();
         }
+        if matches!(question.operation, Operation::GetBulk { .. }) {
+            self.bearing.bulk_proven = true;
+        }
         match (response.error_status, question.operation) {
             (ErrorStatus::NoError, Operation::Get) => self.handle_values(question, response.variables),
-            (ErrorStatus::NoError, _) => self.handle_rows(&question, response.variables),
+            (ErrorStatus::NoError, _) => self.handle_successors(question, response.variables),
+            _ if self.phase == Phase::Greeting => self.greet_plainly(),
             (ErrorStatus::TooBig, _) => self.ask_less(question),
             (ErrorStatus::NoSuchName | ErrorStatus::Other(_), _) => self.handle_error(question, response.error_index),
         }
@@ -431,17 +441,24 @@ impl Reader {
             return Ok(());
         }
         self.silences += 1;
+        if self.answered == 0 && self.phase == Phase::Greeting {
+            self.greet_plainly();
+            return Ok(());
+        }
         if self.answered == 0 {
             return Err(ReadError::NoAnswer);
         }
         if self.silences > MAX_SILENCES {
             return Err(ReadError::Stopped { answered: self.answered });
         }
-        // A device that fell silent over a large question gets a much smaller one: every silence costs seconds.
-        for _ in 0..2 {
-            self.bearing.shrink(question.operation);
+        if matches!(question.operation, Operation::GetBulk { .. }) && !self.bearing.bulk_proven {
+            self.bearing.bulk = false;
+            self.put_back(question);
+        } else {
+            // A device that fell silent over a large question gets a much smaller one: every silence costs seconds.
+            self.bearing.shrink(question.operation, question.variables());
+            self.ask_less(question);
         }
-        self.ask_less(question);
         Ok(())
     }
 
@@ -456,77 +473,196 @@ impl Reader {
             variables: self.variables,
             profile: self.profile,
             bearing: self.bearing,
-            remarks: self.remarks,
+            remarks: self.remarks.into_iter().collect(),
             outdated: self.outdated,
+            moved: self.moved,
         }
     }
 
     fn handle_values(&mut self, question: Question, variables: Vec<(Oid, Value)>) {
-        let mut waiting: Vec<Oid> = question.names.into_iter().map(Readable::into_oid).collect();
+        let mut waiting: Vec<Oid> = question.names.iter().map(|name| name.oid().clone()).collect();
         let asked = waiting.len();
         for (name, value) in variables {
             let Some(at) = waiting.iter().position(|waiting| *waiting == name) else { continue };
-            waiting.swap_remove(at);
-            if value.is_some() {
-                self.outdated |= self.tells_of_rebuilding(&name, &value);
-                self.variables.keep(name, value, question.context.as_ref());
-            } else if self.variables.remove(&name).is_some() {
-                self.outdated = true;
-            }
+            waiting.remove(at);
+            self.take_value(name, value, question.context.as_ref());
         }
         // A device that answers fewer names than asked gets the rest again, as long as it answers any.
-        if waiting.len() < asked {
-            self.names.extend(waiting);
-        } else {
-            self.ask_less_of(question.operation, waiting, &[]);
+        match asked - waiting.len() {
+            0 => self.ask_less(question),
+            answered if answered < asked => {
+                self.bearing.names = self.bearing.names.min(answered);
+                waiting.into_iter().rev().for_each(|name| self.names.push_front(name));
+            }
+            _ => {}
         }
+    }
+
+    fn take_value(&mut self, name: Oid, value: Value, context: Option<&String>) {
+        if !value.is_some() {
+            self.miss_value(&name);
+            return;
+        }
+        self.outdated |= self.tells_of_rebuilding(&name, &value);
+        if self.signs.contains(&name) {
+            self.moved |= self.known().get(name.arcs()) != Some(&value);
+        }
+        self.variables.keep(name, value, context);
+    }
+
+    fn miss_value(&mut self, name: &Oid) {
+        let known =
+            self.variables.remove(name) | self.before.as_ref().is_some_and(|before| before.get(name.arcs()).is_some());
+        self.outdated |= known;
     }
 
     /// Whether a value says that what was known of the device before may not hold.
     fn tells_of_rebuilding(&self, name: &Oid, value: &Value) -> bool {
+        let known = self.known().get(name.arcs());
         if self.witnesses.contains(name) {
-            return self.variables.get(name.arcs()) != Some(value);
+            return known != Some(value);
         }
-        let number = |value: Option<&Value>| value.and_then(Value::number);
-        let (Some(before), Some(after)) = (number(self.variables.get(name.arcs())), number(Some(value))) else {
-            return false;
-        };
+        let (Some(before), Some(after)) = (known.and_then(Value::number), value.number()) else { return false };
         let restarted = printer_mib::up_time_name().as_ref() == Some(name) && after < before;
         let rebuilt = name.arcs().starts_with(printer_mib::PRT_GENERAL_CONFIG_CHANGES.arcs) && after != before;
         restarted || rebuilt
     }
 
-    fn handle_rows(&mut self, question: &Question, variables: Vec<(Oid, Value)>) {
-        let mut moved = false;
-        let mut columns = question.columns.as_slice();
-        if answers_first_name_only(&question.names, &variables) {
-            columns = columns.get(..1).unwrap_or_default();
-            self.bearing.columns = 1;
+    fn handle_successors(&mut self, mut question: Question, variables: Vec<(Oid, Value)>) {
+        if question.is_answered_first_name_only(&variables) {
+            self.bearing.names = 1;
+            for want in question.wants.drain(1..) {
+                self.want_again(want);
+            }
+            question.names.truncate(1);
         }
-        for ((name, value), column) in variables.into_iter().zip(columns.iter().cycle()) {
-            let Some(at) = self.walks.iter().position(|walk| walk.column == *column) else { continue };
-            let Some(walk) = self.walks.get_mut(at) else { continue };
-            let remark = if value == Value::EndOfMibView || (name.below(column).is_none() && name != walk.cursor) {
-                None
-            } else if name <= walk.cursor {
-                Some(Remark::Loop(column.clone()))
-            } else if walk.rows == MAX_ROWS {
-                Some(Remark::TooManyRows(column.clone()))
-            } else {
-                moved = true;
-                walk.rows += 1;
-                walk.cursor = name.clone();
-                if value.is_some() {
-                    self.variables.keep(name, value, question.context.as_ref());
+        let places = question.names.len();
+        let answered = variables.len();
+        let mut sent: Vec<Oid> = question.names.iter().map(|name| name.oid().clone()).collect();
+        let (mut moved, mut octets_taken) = (false, 0);
+        for (number, (name, value)) in variables.into_iter().enumerate() {
+            let Some(place) = question.place(number).filter(|place| *place < places) else { break };
+            let (Some(want), Some(sent)) = (question.wants.get(place), sent.get_mut(place)) else { break };
+            // An answer that goes back belongs to another name than its place says: the device does not count as it should.
+            if matches!(want, Want::Row(column) if name < *sent && name.below(column).is_none()) && value.is_some() {
+                self.bearing.mixed = false;
+                break;
+            }
+            octets_taken += name.arcs().len() + 6 + octets(&value);
+            moved |= match want {
+                Want::Name(wanted) => {
+                    self.take_successor(wanted.clone(), &name, value);
+                    true
                 }
-                continue;
+                Want::Row(column) => self.take_row(column, question.context.as_ref(), sent, &name, value),
             };
-            moved = true;
-            self.remarks.extend(remark);
-            self.walks.remove(at);
+            *sent = name;
         }
-        if !moved {
-            self.ask_less(question.clone());
+        let cut = answered < question.variables() && answered > 1;
+        if cut && matches!(question.operation, Operation::GetBulk { .. }) && self.walks_remain(&question) {
+            self.bearing.cut_at(octets_taken);
+        }
+        for want in question.wants.get(answered..question.once()).unwrap_or_default().to_vec() {
+            self.want_again(want);
+        }
+        if moved {
+            self.close_tables();
+        } else {
+            question.wants.retain(|want| matches!(want, Want::Row(_)));
+            self.ask_less(question);
+        }
+    }
+
+    /// Whether any column that a question was about goes on.
+    fn walks_remain(&self, question: &Question) -> bool {
+        question.wants.iter().any(|want| match want {
+            Want::Name(_) => false,
+            Want::Row(column) => self.walks.iter().any(|walk| walk.column == *column && !walk.is_done()),
+        })
+    }
+
+    /// A name that was asked for as a successor and not answered is asked for by itself.
+    fn want_again(&mut self, want: Want) {
+        if let Want::Name(name) = want {
+            self.names.push_back(name);
+        }
+    }
+
+    /// The successor of what stands before a name: the name's value, or proof that it has none.
+    fn take_successor(&mut self, wanted: Oid, name: &Oid, value: Value) {
+        if *name == wanted {
+            self.take_value(wanted, value, None);
+        } else if *name > wanted || value == Value::EndOfMibView {
+            self.miss_value(&wanted);
+        } else {
+            // Something stands between, or the device goes backwards: the name itself has to be asked for.
+            self.names.push_back(wanted);
+        }
+    }
+
+    /// The next row of a column; `false` for an answer that tells nothing.
+    fn take_row(&mut self, column: &Oid, context: Option<&String>, sent: &Oid, name: &Oid, value: Value) -> bool {
+        let Some(at) = self.walks.iter().position(|walk| walk.column == *column) else { return true };
+        let Some(walk) = self.walks.get_mut(at) else { return true };
+        let remark = if value == Value::EndOfMibView || (name.below(column).is_none() && name != sent) {
+            None
+        } else if name <= sent {
+            Some(Remark::Loop(column.clone()))
+        } else if *name <= walk.cursor {
+            return true;
+        } else if walk.rows == MAX_ROWS {
+            Some(Remark::TooManyRows(column.clone()))
+        } else {
+            walk.rows += 1;
+            walk.cursor = name.clone();
+            if value.is_some() {
+                self.variables.keep(name.clone(), value, context);
+            }
+            return true;
+        };
+        self.remarks.extend(remark);
+        self.walks.remove(at);
+        true
+    }
+
+    /// Where all leaders of a table have come to their ends, its rows are known, and with them what is left of its members.
+    fn close_tables(&mut self) {
+        self.walks.retain(|walk| !walk.is_done());
+        let open: BTreeSet<usize> = self.walks.iter().filter(|walk| walk.leads).map(|walk| walk.table).collect();
+        let closing: BTreeSet<usize> = self
+            .walks
+            .iter()
+            .filter(|walk| !walk.leads && !open.contains(&walk.table))
+            .map(|walk| walk.table)
+            .collect();
+        for number in closing {
+            let Some(table) = self.tables.get(number) else { continue };
+            let rows: BTreeSet<Vec<u32>> = table
+                .leaders
+                .iter()
+                .flat_map(|column| self.variables.column(column.arcs()).map(|(index, _)| index.to_vec()))
+                .collect();
+            let (stands_alone, cold) = (table.stands_alone, self.cold);
+            let variables = &mut self.variables;
+            self.walks.retain_mut(|walk| {
+                if walk.table != number {
+                    return true;
+                }
+                if rows.is_empty() {
+                    (walk.leads, walk.ready, walk.closed, walk.narrow) = (true, true, false, false);
+                    walk.known.clear();
+                    return stands_alone && cold;
+                }
+                walk.known = rows.iter().map(|index| walk.column.child(index)).collect();
+                (walk.ready, walk.closed) = (true, true);
+                // What was read of it before its rows were known may be of other rows.
+                let strays = variables.names_below(walk.column.arcs()).filter(|name| !walk.known.contains(name));
+                for stray in strays.collect::<Vec<_>>() {
+                    variables.remove(&stray);
+                }
+                walk.skip_to_known();
+                !walk.is_done()
+            });
         }
     }
 
@@ -534,62 +670,66 @@ impl Reader {
     fn handle_error(&mut self, question: Question, error_index: u32) {
         let blamed = usize::try_from(error_index).ok().and_then(|index| index.checked_sub(1));
         let Some(blamed) = blamed.filter(|at| *at < question.names.len()) else { return self.ask_less(question) };
-        match question.operation {
-            Operation::Get => {
-                let mut names: Vec<Oid> = question.names.into_iter().map(Readable::into_oid).collect();
-                let missing = names.remove(blamed);
-                self.outdated |= self.variables.remove(&missing).is_some();
-                names.into_iter().rev().for_each(|name| self.names.push_front(name));
+        match question.wants.get(blamed) {
+            Some(Want::Name(missing)) if question.operation == Operation::Get => {
+                let missing = missing.clone();
+                self.miss_value(&missing);
+                let others = question.names.into_iter().map(Readable::into_oid).filter(|name| *name != missing);
+                others.rev().for_each(|name| self.names.push_front(name));
             }
-            Operation::GetNext | Operation::GetBulk { .. } => {
-                if let Some(column) = question.columns.get(blamed) {
-                    self.walks.retain(|walk| walk.column != *column);
-                }
+            Some(Want::Name(_)) | None => self.put_back(question),
+            Some(Want::Row(column)) => {
+                self.walks.retain(|walk| walk.column != *column);
+                self.put_back(question);
+                self.close_tables();
+            }
+        }
+    }
+
+    /// Names of a question are asked for again, by themselves; columns go on from where they are.
+    fn put_back(&mut self, question: Question) {
+        for want in question.wants.into_iter().rev() {
+            if let Want::Name(name) = want {
+                self.names.push_front(name);
             }
         }
     }
 
     /// Asks again with less in one request; what fails alone is left out.
     fn ask_less(&mut self, question: Question) {
-        let names = question.names.into_iter().map(Readable::into_oid).collect();
-        self.ask_less_of(question.operation, names, &question.columns);
-    }
-
-    fn ask_less_of(&mut self, operation: Operation, names: Vec<Oid>, columns: &[Oid]) {
-        let shrunk = self.bearing.shrink(operation);
-        match operation {
-            Operation::Get if shrunk || names.len() > 1 => {
-                names.into_iter().rev().for_each(|name| self.names.push_front(name));
-            }
-            Operation::Get => self.remarks.extend(names.into_iter().map(Remark::Unanswered)),
-            Operation::GetNext | Operation::GetBulk { .. } if shrunk => {}
-            Operation::GetNext | Operation::GetBulk { .. } => {
-                if let Some(column) = columns.first() {
-                    self.walks.retain(|walk| walk.column != *column);
-                    self.remarks.push(Remark::Unanswered(column.clone()));
+        let shrunk = self.bearing.shrink(question.operation, question.variables());
+        if shrunk {
+            return self.put_back(question);
+        }
+        for want in question.wants {
+            match want {
+                Want::Name(name) => {
+                    self.remarks.insert(Remark::Unanswered(name));
+                }
+                Want::Row(column) => {
+                    self.walks.retain(|walk| walk.column != column);
+                    self.remarks.insert(Remark::Unanswered(column));
                 }
             }
         }
+        self.close_tables();
     }
 }
 
-/// Whether a device took only the first of several names. Then the second variable is the first one's successor, which a right
-/// answer to the second name is only by chance: of two names, the later has no earlier successor, and the same one where it
-/// lies between the earlier and its successor.
-fn answers_first_name_only(names: &[Readable], variables: &[(Oid, Value)]) -> bool {
-    let mut pairs: Vec<(&Oid, &Oid)> = names
-        .iter()
-        .zip(variables)
-        .filter(|(_, (_, value))| *value != Value::EndOfMibView)
-        .map(|(name, (successor, _))| (name.oid(), successor))
-        .collect();
-    let [(_, first), (_, second), ..] = pairs.as_slice() else { return false };
-    if second <= first {
-        return false;
+/// Octets that a value takes in an answer, apart from its tag and length.
+fn octets(value: &Value) -> usize {
+    match value {
+        Value::ObjectIdentifier(oid) => oid.arcs().len(),
+        Value::IpAddress(_) => 4,
+        other => match (other.octets(), other.number()) {
+            (Some(octets), _) => octets.len(),
+            (None, Some(number)) => usize::try_from(72 - number.unsigned_abs().leading_zeros()).unwrap_or(8) / 8,
+            (None, None) => 0,
+        },
     }
-    pairs.sort();
-    pairs
-        .iter()
-        .zip(pairs.iter().skip(1))
-        .any(|((_, successor), (name, next))| next < successor || (*name < *successor && next != successor))
+}
+
+/// Where to begin so that the first row is the first of those that are known; at the column where none is.
+fn before_first(column: &Oid, known: &[Oid]) -> Oid {
+    known.first().map_or_else(|| column.clone(), Oid::before)
 }

@@ -41,6 +41,13 @@ pub(super) struct CounterRule {
     pub(super) needs: Option<Oid>,
 }
 
+impl CounterRule {
+    /// Whether the number counts everything that the service does, not one colour, size or side of it.
+    pub(super) fn is_plain(&self) -> bool {
+        (&self.color, &self.size, &self.sides) == (&any_color(), &any_size(), &any_sides())
+    }
+}
+
 impl Profiles {
     pub(super) fn counters(&self, profile: &Profile, variables: &Variables) -> Vec<Counter> {
         let mut counters: Vec<Counter> = Vec::new();

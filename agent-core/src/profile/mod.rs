@@ -63,6 +63,8 @@ pub struct Profiles {
     profiles: BTreeMap<String, Profile>,
     enterprises: BTreeMap<String, String>,
     gate: Gate,
+    /// Prefixes of what nobody may read, in their order.
+    denied: Vec<Oid>,
 }
 
 impl Profiles {
@@ -85,7 +87,9 @@ impl Profiles {
             profile.check(name, &denied).map_err(|fault| ProfileError::Rule { name: (*name).to_owned(), fault })?;
             profiles.insert((*name).to_owned(), profile);
         }
-        let mut loaded = Self { profiles, enterprises: enterprises.names, gate: Gate::default() };
+        let mut denied: Vec<Oid> = denied.denied.into_iter().map(|rule| rule.prefix).collect();
+        denied.sort();
+        let mut loaded = Self { profiles, enterprises: enterprises.names, gate: Gate::default(), denied };
         loaded.check()?;
         loaded.gate = Gate::new(plan::objects(&loaded).into_iter().map(|(object, _)| object));
         Ok(loaded)

@@ -1,19 +1,25 @@
 //! What to ask a device for: everything at first, then what can have changed. And the list of all that may be asked.
 
+use wire::vocab::Service;
+
 use super::Profiles;
 use super::form::{Place, Profile};
 use crate::oid::Oid;
 use crate::printer_mib::{self, Ageing, Column};
-use crate::reader::{Plan, Variables};
+use crate::reader::{Plan, Table, Variables};
 
 impl Profiles {
     /// What a full reading of a device with this profile asks for.
     pub fn full_plan(&self, profile: &Profile) -> Plan {
-        let mut plan = Plan::default();
-        plan.columns.extend(printer_mib::COLUMNS.iter().filter_map(|column| Oid::new(column.arcs)));
+        let mut plan = Plan { tables: printer_mib::tables(), ..Plan::default() };
+        let mut columns = Vec::new();
         for place in self.lineage(profile).flat_map(Profile::places) {
-            plan.add(place);
+            match place {
+                Place::Oid(name) => plan.names.push(name),
+                Place::Column(column) => columns.push(column),
+            }
         }
+        plan.tables.extend(related(columns));
         plan.settle();
         plan
     }
@@ -21,13 +27,8 @@ impl Profiles {
     /// What to ask for in another SNMP context: the supplies and markers that the default context lacks, and with them what
     /// the profile names and got no value for. Nothing where the default context has both.
     pub fn context_plan(&self, profile: &Profile, variables: &Variables) -> Plan {
-        let mut plan = Plan::default();
-        for (sign, columns) in printer_mib::IN_CONTEXTS {
-            if variables.column(sign.arcs).next().is_none() {
-                plan.columns.extend(columns.iter().filter_map(|column| Oid::new(column.arcs)));
-            }
-        }
-        if !plan.columns.is_empty() {
+        let mut plan = Plan { tables: printer_mib::context_tables(variables), ..Plan::default() };
+        if !plan.tables.is_empty() {
             for place in self.lineage(profile).flat_map(Profile::places) {
                 if let Place::Oid(name) = place
                     && variables.get(name.arcs()).is_none()
@@ -40,44 +41,121 @@ impl Profiles {
         plan
     }
 
-    /// What a routine poll asks for: the rows known from `variables` that can change, and the tables whose rows come and go.
+    /// What a full reading of a device asks for that was read whole before and gave `variables`: the same without what it did
+    /// not have then.
+    pub fn repeat_plan(&self, profile: &Profile, variables: &Variables) -> Plan {
+        let mut plan = self.full_plan(profile);
+        let standard = printer_mib::tables().len();
+        let has_rows = |column: &Oid| variables.column(column.arcs()).next().is_some();
+        for (number, table) in plan.tables.iter_mut().enumerate() {
+            let vendors = number >= standard;
+            if vendors || !table.leaders.iter().any(has_rows) && table.members.iter().any(has_rows) {
+                table.leaders.append(&mut table.members);
+                table.leaders.retain(has_rows);
+                table.members = table.leaders.split_off(table.leaders.len().min(1));
+            }
+        }
+        let names = printer_mib::system_names().into_iter().chain(std::mem::take(&mut plan.names));
+        self.ask_known(&mut plan, names, variables);
+        plan.witnesses = self.witnesses(profile, variables);
+        plan.settle();
+        plan
+    }
+
+    /// What a routine poll asks for: of the rows in `variables` those that can change, and the tables whose rows come and go.
+    /// What only printing moves is asked for when the printer has printed.
     pub fn routine_plan(&self, profile: &Profile, variables: &Variables) -> Plan {
-        let mut plan = Plan::default();
-        plan.names.extend(printer_mib::up_time_name());
-        for column in printer_mib::COLUMNS {
-            match column.ageing {
-                Ageing::Steady => {}
-                Ageing::Changing => plan.names.extend(variables.names_below(column.arcs)),
-                Ageing::Volatile => plan.columns.extend(Oid::new(column.arcs)),
-            }
+        let mut plan = Plan { tables: printer_mib::volatile_tables(), ..Plan::default() };
+        plan.witnesses = self.witnesses(profile, variables);
+        plan.signs.extend(variables.names_below(printer_mib::PRT_MARKER_LIFE_COUNT.arcs));
+        let mut names: Vec<Oid> = printer_mib::up_time_name().into_iter().collect();
+        for column in printer_mib::COLUMNS.iter().filter(|column| column.ageing == Ageing::Changing) {
+            names.extend(variables.names_below(column.arcs));
         }
-        for source in self.lineage(profile).flat_map(|rules| &rules.identity.serial) {
-            match &source.place {
-                Place::Oid(name) => plan.witnesses.extend(variables.get(name.arcs()).is_some().then(|| name.clone())),
-                Place::Column(column) => plan.witnesses.extend(variables.names_below(column.arcs())),
-            }
-        }
-        plan.names.extend(plan.witnesses.iter().cloned());
+        names.extend(plan.witnesses.iter().cloned());
         for rule in self.lineage(profile).flat_map(|rules| &rules.counters) {
             for place in rule.values() {
                 match place {
-                    Place::Oid(name) => plan.names.extend(variables.get(name.arcs()).is_some().then_some(name)),
-                    Place::Column(column) => plan.names.extend(variables.names_below(column.arcs())),
+                    Place::Oid(name) if variables.get(name.arcs()).is_none() => {}
+                    Place::Oid(name) if rule.service == Service::System && rule.is_plain() => {
+                        names.push(name.clone());
+                        plan.signs.push(name);
+                    }
+                    // Scanning moves no count of printed pages.
+                    Place::Oid(name) if rule.service == Service::Scan => names.push(name),
+                    Place::Oid(name) => plan.details.push(name),
+                    Place::Column(column) if rule.service == Service::Scan => {
+                        names.extend(variables.names_below(column.arcs()));
+                    }
+                    Place::Column(column) => plan.details.extend(variables.names_below(column.arcs())),
                 }
             }
+        }
+        if plan.signs.is_empty() {
+            names.append(&mut plan.details);
+        }
+        self.ask_known(&mut plan, names, variables);
+        if plan.steps.is_empty() && plan.names.is_empty() {
+            // A poll that asks nothing would pass for an answer.
+            plan.names.extend(printer_mib::up_time_name());
         }
         plan.settle();
         plan
     }
-}
 
-impl Plan {
-    fn add(&mut self, place: Place) {
-        match place {
-            Place::Oid(name) => self.names.push(name),
-            Place::Column(column) => self.columns.push(column),
+    /// Where the serial number of a device comes from.
+    fn witnesses(&self, profile: &Profile, variables: &Variables) -> Vec<Oid> {
+        let sources = self.lineage(profile).flat_map(|rules| &rules.identity.serial);
+        let known = sources.flat_map(|source| match &source.place {
+            Place::Oid(name) => variables.get(name.arcs()).map(|_| name.clone()).into_iter().collect(),
+            Place::Column(column) => variables.names_below(column.arcs()).collect::<Vec<_>>(),
+        });
+        known.collect()
+    }
+
+    /// Adds names that a device has: to the steps, or to the plain names where a step could fall into what is denied.
+    fn ask_known(&self, plan: &mut Plan, names: impl IntoIterator<Item = Oid>, variables: &Variables) {
+        for name in names {
+            if variables.get(name.arcs()).is_none() {
+                continue;
+            }
+            match variables.context(&name).is_none() && self.steps_safely(&name, variables) {
+                true => plan.steps.push(name),
+                false => plan.names.push(name),
+            }
         }
     }
+
+    /// Whether a device that has lost this name would answer a step to it with something that may be read: nothing of what is
+    /// denied of the same maker follows, or something that the device is known to have comes first.
+    fn steps_safely(&self, name: &Oid, variables: &Variables) -> bool {
+        let [head @ .., _, _] = name.arcs() else { return false };
+        let maker = head.get(..7).unwrap_or(head);
+        let denied = self.denied.iter().find(|prefix| *prefix > name && prefix.arcs().starts_with(maker));
+        denied.is_none_or(|denied| variables.after(name).is_some_and(|next| next < denied))
+    }
+}
+
+/// Columns in groups that have the same rows as far as their names tell: those that differ in one arc only.
+fn related(columns: Vec<Oid>) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    for column in columns {
+        let siblings = |other: &Oid| {
+            let pairs = other.arcs().iter().zip(column.arcs());
+            other.arcs().len() == column.arcs().len() && pairs.filter(|(one, other)| one != other).count() == 1
+        };
+        match tables.iter_mut().find(|table| table.leaders.iter().all(siblings)) {
+            Some(table) => table.members.push(column),
+            None => tables.push(Table {
+                leaders: vec![column],
+                members: Vec::new(),
+                likely: 8,
+                stands_alone: true,
+                sparse: true,
+            }),
+        }
+    }
+    tables
 }
 
 /// Every object that a reading may ask for, with the profile that asks: the closed list that the documentation publishes.

@@ -22,8 +22,10 @@ pub enum Operation {
     Get,
     /// The next value after each name.
     GetNext,
-    /// The next values after each name, so many rows.
+    /// The next value after each of the first names, and so many rows after each of the others.
     GetBulk {
+        /// How many names the first are.
+        non_repeaters: u8,
         /// Rows asked for, at least 1.
         max_repetitions: u8,
     },
@@ -53,10 +55,12 @@ pub fn encode_request(
 
 /// The PDU of a request.
 pub(super) fn write_pdu(writer: &mut Writer, request_id: i32, operation: Operation, names: &[Readable]) {
-    let (pdu_tag, third) = match operation {
-        Operation::Get => (0xa0, 0),
-        Operation::GetNext => (0xa1, 0),
-        Operation::GetBulk { max_repetitions } => (0xa5, i32::from(max_repetitions)),
+    let (pdu_tag, second, third) = match operation {
+        Operation::Get => (0xa0, 0, 0),
+        Operation::GetNext => (0xa1, 0, 0),
+        Operation::GetBulk { non_repeaters, max_repetitions } => {
+            (0xa5, i32::from(non_repeaters), i32::from(max_repetitions))
+        }
     };
     writer.wrap(pdu_tag, |writer| {
         writer.wrap(tag::SEQUENCE, |writer| {
@@ -68,7 +72,7 @@ pub(super) fn write_pdu(writer: &mut Writer, request_id: i32, operation: Operati
             }
         });
         writer.integer(third);
-        writer.integer(0);
+        writer.integer(second);
         writer.integer(request_id);
     });
 }

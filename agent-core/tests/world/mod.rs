@@ -96,6 +96,12 @@ impl World {
         self.order(ReadOrder { address: address(host), credentials: vec![credential], kind })
     }
 
+    /// Reads a device whole that was read whole before.
+    pub fn read_again(&mut self, host: u8, credential: Credential, last: Reading) -> Finished {
+        let kind = ReadKind::Again(Box::new(last));
+        self.order(ReadOrder { address: address(host), credentials: vec![credential], kind })
+    }
+
     fn order(&mut self, order: ReadOrder) -> Finished {
         let now = self.tick();
         self.engine.read(now, order);

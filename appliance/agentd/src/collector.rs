@@ -230,7 +230,8 @@ impl Collector {
             // The last reading goes into the poll and comes back with it: it is kept once, not twice.
             let kind = match target.last.take() {
                 Some(last) if fresh => ReadKind::Routine(Box::new(last)),
-                _ => ReadKind::Full,
+                Some(last) => ReadKind::Again(Box::new(last)),
+                None => ReadKind::Full,
             };
             self.driver.read(ReadOrder { address, credentials: vec![target.credential.clone()], kind });
         }
@@ -288,7 +289,7 @@ impl Collector {
             Event::Read(finished) => {
                 let Finished { address, credential, outcome, full, .. } = *finished;
                 match outcome {
-                    Ok(reading) if reading.outdated && !full => {
+                    Ok(reading) if reading.outdated => {
                         log::debug!(address:% = address; "rows have changed; reading everything");
                         self.driver.read(ReadOrder { address, credentials: vec![credential], kind: ReadKind::Full });
                     }
