@@ -15,8 +15,8 @@ pub const MAX_ALLOWED: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// What printers there are.
-    List,
+    /// What printers there are. (With braces, so that a field too many is refused here as well.)
+    List {},
     /// Names the printer of a port; an empty name takes it away.
     Name {
         /// Which.
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn the_list_of_requests_is_closed() {
         let parse = |text: &str| serde_json::from_str::<Request>(text);
-        assert_eq!(parse(r#"{"request":"list"}"#).unwrap(), Request::List);
+        assert_eq!(parse(r#"{"request":"list"}"#).unwrap(), Request::List {});
         let printing = Request::Printing { port: 9418, on: true };
         assert_eq!(serde_json::to_string(&printing).unwrap(), r#"{"request":"printing","port":9418,"on":true}"#);
         for refused in
