@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Write as _},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -15,8 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     life::{Life, State},
-    printer_sim::Mood,
-    sim_site::{SharedPrinter, SimSite, lock},
+    printer_sim::{Mood, Printer},
+    recording::Recording,
+    sim_site::{SharedPrinter, SimSite, addresses, lock},
     site::{Site, SitePrinter},
 };
 
@@ -75,6 +77,26 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>, out: &mut dyn
         Kept::of(&players, Duration::ZERO).save(path)?;
     }
     played
+}
+
+/// Plays recordings as they are until `stop`, telling on `out` which is where.
+pub async fn play_recordings(
+    files: &[PathBuf],
+    port: u16,
+    stop: impl Future<Output = ()>,
+    out: &mut dyn io::Write,
+) -> anyhow::Result<()> {
+    let printers =
+        files.iter().map(|file| Ok(Printer::new(Recording::load(file)?))).collect::<anyhow::Result<Vec<_>>>()?;
+    let placed = addresses(Ipv4Addr::new(127, 79, 0, 0)).zip(printers).collect();
+    let sockets = SimSite::start_at(port, placed).await?;
+    for (address, file) in sockets.addresses().into_iter().zip(files) {
+        writeln!(out, "{address:<22} {}", file.display())?;
+    }
+    writeln!(out, "{} printers answer. Ctrl-C ends them.", files.len())?;
+    out.flush()?;
+    stop.await;
+    Ok(())
 }
 
 struct Player {

@@ -27,11 +27,14 @@ struct Arguments {
     /// Play N printers made after those of the site instead, at 127.78.0.1 and following, for measurements of load
     #[arg(long, value_name = "N")]
     clone: Option<usize>,
+    /// Play this recording as it is, at 127.79.0.1, further ones at the addresses after it, instead of a site
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["clone", "state"])]
+    recording: Vec<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { site, port, state, speed, clone } = Arguments::parse();
+    let Arguments { site, port, state, speed, clone, recording } = Arguments::parse();
     let mut interrupt = signal(SignalKind::interrupt()).context("can not listen for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("can not listen for SIGTERM")?;
     let stop = async {
@@ -40,5 +43,8 @@ async fn main() -> anyhow::Result<()> {
             _ = terminate.recv() => {}
         }
     };
+    if !recording.is_empty() {
+        return simulator::play_recordings(&recording, port.unwrap_or(16161), stop, &mut io::stdout()).await;
+    }
     simulator::run(Options { site, port, state, speed, clones: clone }, stop, &mut io::stdout()).await
 }
