@@ -256,6 +256,8 @@ fn the_published_list_of_readable_objects_is_true() {
          The collector asks a device for the objects below and for no others. Each is one value, or a column of a table with\n\
          all its rows. Names of users, jobs and documents are not among them: a profile that asks for such an object does not\n\
          load (`agent-core/profiles/denied.toml` says which they are).\n\n\
+         One command goes further, for one device and only when a person starts it: `agentd explore` looks at everything but \
+         what is\ndenied, shows where a value stands that its user has typed, and stores and sends nothing.\n\n\
          This page is made from the program: a test compares it, and `UPDATE_GOLDEN=1 cargo test -p system-tests --test tidy`\n\
          writes it.\n\n\
          ## Of every device\n\n\

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::gate::Readable;
 use crate::profile::Profiles;
 use crate::reader::{Question, ReadError, Reader, Reading};
 use crate::snmp::message::{ErrorStatus, Response, decode_response, encode_request};
@@ -45,6 +46,8 @@ pub enum ReadKind {
     Again(Box<Reading>),
     /// What can have changed since the reading.
     Routine(Box<Reading>),
+    /// What follows these names: one question of a survey ([`crate::explore`]).
+    Successors(Vec<Readable>),
 }
 
 /// An order to read a device.
@@ -420,6 +423,7 @@ impl Engine {
                 ReadKind::Again(last) if last.variables.has_contexts() => (Reader::full(credential.version()), true),
                 ReadKind::Again(last) => (Reader::again(&self.profiles, *last), true),
                 ReadKind::Routine(last) => (Reader::routine(&self.profiles, *last), false),
+                ReadKind::Successors(names) => (Reader::asking(credential.version(), names), false),
             };
             let job = Job {
                 reader,

@@ -24,6 +24,13 @@ impl Readable {
         self.0
     }
 
+    /// A name outside the closed list, for a survey that a person orders by hand (`agentd explore`): everything passes that
+    /// is not denied. Readings have no way to this door.
+    pub(crate) fn unless_denied(name: &Oid, denied: &[Oid]) -> Option<Self> {
+        let shut = denied.iter().any(|shut| name == shut || name.below(shut).is_some());
+        (!shut).then(|| Self(name.clone()))
+    }
+
     /// The system group, which a first request asks for; the list begins with it.
     pub fn system() -> Vec<Self> {
         printer_mib::system_names().into_iter().map(Self).collect()

@@ -7,6 +7,7 @@
 pub mod change;
 pub mod discover;
 pub mod engine;
+pub mod explore;
 pub mod gate;
 pub mod identity;
 pub mod ieee1284;

@@ -97,6 +97,8 @@ pub struct Reading {
     pub outdated: bool,
     /// Whether anything was printed since the reading before.
     pub moved: bool,
+    /// For a question of a survey: what follows each name, in their order.
+    pub successors: Vec<(Oid, Value)>,
 }
 
 /// How far a reading is.
@@ -108,6 +110,8 @@ enum Phase {
     PlainGreeting,
     /// Works off a plan.
     Reading,
+    /// Asks the one question of a survey.
+    Asking,
 }
 
 /// One reading under way.
@@ -127,6 +131,9 @@ pub struct Reader {
     before: Option<Variables>,
     /// Whether nothing is known of the device.
     cold: bool,
+    /// The names of a survey's question, and what follows them.
+    asking: Vec<Readable>,
+    successors: Vec<(Oid, Value)>,
     variables: Variables,
     bearing: Bearing,
     witnesses: Vec<Oid>,
@@ -181,6 +188,13 @@ impl Reader {
         reader
     }
 
+    /// One question of a survey: what follows these names.
+    pub fn asking(version: Version, names: Vec<Readable>) -> Self {
+        let mut reader = Self::new(Bearing::of(version), Variables::default());
+        (reader.phase, reader.asking) = (Phase::Asking, names);
+        reader
+    }
+
     fn new(bearing: Bearing, variables: Variables) -> Self {
         Self {
             phase: Phase::Reading,
@@ -193,6 +207,8 @@ impl Reader {
             contexts: VecDeque::new(),
             before: None,
             cold: false,
+            asking: Vec::new(),
+            successors: Vec::new(),
             variables,
             bearing,
             witnesses: Vec::new(),
@@ -281,6 +297,11 @@ impl Reader {
 
     /// What to ask next; `None` when the reading is complete.
     pub fn poll_question(&mut self, profiles: &Profiles) -> Result<Option<Question>, ReadError> {
+        if self.phase == Phase::Asking {
+            let names = std::mem::take(&mut self.asking);
+            let question = Question { operation: Operation::GetNext, names, context: None, wants: Vec::new() };
+            return Ok((!question.names.is_empty()).then_some(question));
+        }
         self.choose_profile(profiles);
         self.let_go_unless_printer();
         while self.phase == Phase::Reading && self.steps.is_empty() && self.names.is_empty() && self.walks.is_empty() {
@@ -317,7 +338,7 @@ impl Reader {
         let greeted = match self.phase {
             Phase::Greeting => self.answered > 0 && self.steps.is_empty() && self.names.is_empty(),
             Phase::PlainGreeting => self.names.is_empty(),
-            Phase::Reading => false,
+            Phase::Reading | Phase::Asking => false,
         };
         if !greeted {
             return;
@@ -417,6 +438,12 @@ impl Reader {
     /// Takes the answer to a question.
     pub fn handle_response(&mut self, question: Question, response: Response) {
         self.answered += 1;
+        if self.phase == Phase::Asking {
+            if response.error_status == ErrorStatus::NoError {
+                self.successors = response.variables;
+            }
+            return;
+        }
         let refused = matches!(response.error_status, ErrorStatus::Other(_));
         if refused && question.context.is_some() && question.context == self.context {
             return self.leave_context();
@@ -476,6 +503,7 @@ impl Reader {
             remarks: self.remarks.into_iter().collect(),
             outdated: self.outdated,
             moved: self.moved,
+            successors: self.successors,
         }
     }
 

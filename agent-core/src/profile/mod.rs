@@ -6,6 +6,7 @@
 mod counters;
 mod form;
 mod identity;
+mod known;
 mod plan;
 mod supplies;
 
@@ -15,6 +16,7 @@ use thiserror::Error;
 use wire::device::Snapshot;
 
 pub use form::{Profile, Quirks};
+pub use known::{Known, KnownObjects};
 pub use plan::readable;
 pub use supplies::{Described, SupplyRules};
 
@@ -134,6 +136,11 @@ impl Profiles {
     /// What these profiles may ask for.
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// What nobody may ask for: these objects and all below them.
+    pub fn denied(&self) -> &[Oid] {
+        &self.denied
     }
 
     /// The profile of that name, else the base.

@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agent_core::engine::{Engine, Event, Finished, ReadKind, ReadOrder};
+use agent_core::gate::Readable;
 use agent_core::profile::Profiles;
-use agent_core::reader::Reading;
+use agent_core::reader::{ReadError, Reading};
 use agent_core::snmp::Credential;
 use agent_core::tick::Tick;
 use testkit::printer_sim::{Printer, Source};
@@ -100,6 +101,12 @@ impl World {
     pub fn read_again(&mut self, host: u8, credential: Credential, last: Reading) -> Finished {
         let kind = ReadKind::Again(Box::new(last));
         self.order(ReadOrder { address: address(host), credentials: vec![credential], kind })
+    }
+
+    /// Asks one question of a survey.
+    pub fn successors(&mut self, host: u8, credential: Credential, names: Vec<Readable>) -> Result<Reading, ReadError> {
+        let kind = ReadKind::Successors(names);
+        self.order(ReadOrder { address: address(host), credentials: vec![credential], kind }).outcome
     }
 
     fn order(&mut self, order: ReadOrder) -> Finished {

@@ -14,6 +14,7 @@ use webkit::listen::{Limits, Listener, serve};
 use wire::sign::AgentKey;
 
 use crate::collector::Collector;
+use crate::explore;
 use crate::one_shot;
 use crate::provision::Provisioning;
 use crate::store::Store;
@@ -45,6 +46,11 @@ enum Command {
         after_help = "Exit status: 0 printers were found, 1 none were, 2 the command is wrong.\n\nExamples:\n  agentd discover 192.0.2.0/24\n  agentd discover own-subnets --exclude 192.0.2.50-99 --json"
     )]
     Discover(one_shot::Discover),
+    /// Find which object of a device holds a value of its counter sheet
+    #[command(
+        after_help = "Exit status: 0 each value was found, 1 some were not, 2 the command is wrong.\n\nExamples:\n  agentd explore 192.0.2.7 76064\n  agentd explore 192.0.2.7 76064 36347 RH28Y00024 --json\n  agentd explore 192.0.2.7 --changed"
+    )]
+    Explore(explore::Explore),
     /// Run the collector with its web pages
     Run(Run),
     /// Apply a prepared agent.toml
@@ -107,6 +113,7 @@ async fn dispatch(command: Command) -> Result<bool> {
     match command {
         Command::Read(command) => one_shot::read(command).await,
         Command::Discover(command) => one_shot::discover(command).await,
+        Command::Explore(command) => explore::explore(command).await,
         Command::Run(command) => daemon(command).await.map(|()| true),
         Command::Provision(command) => provision(&command).map(|()| true),
         Command::Passwd(command) => set_password(&command).map(|()| true),

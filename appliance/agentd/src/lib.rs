@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod collector;
 pub mod driver;
+pub mod explore;
 pub mod json;
 pub mod one_shot;
 pub mod print;

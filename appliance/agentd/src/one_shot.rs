@@ -183,7 +183,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-async fn socket_address(target: &str, port: u16) -> Result<SocketAddr> {
+pub(crate) async fn socket_address(target: &str, port: u16) -> Result<SocketAddr> {
     let (host, port) = match target.rsplit_once(':') {
         Some((host, own)) if !host.contains(':') => {
             (host, own.parse().with_context(|| format!("`{target}`: what follows the colon is no port"))?)
@@ -255,24 +255,24 @@ fn shown(address: SocketAddr) -> String {
 }
 
 /// A line on a terminal's standard error that is written over.
-struct Progress {
+pub(crate) struct Progress {
     wanted: bool,
     shown: bool,
 }
 
 impl Progress {
-    fn new(wanted: bool) -> Self {
+    pub(crate) fn new(wanted: bool) -> Self {
         Self { wanted: wanted && std::io::stderr().is_terminal(), shown: false }
     }
 
-    fn show(&mut self, words: &str) {
+    pub(crate) fn show(&mut self, words: &str) {
         if self.wanted {
             eprint!("\r\x1b[2K{words}");
             self.shown = true;
         }
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.shown) {
             eprint!("\r\x1b[2K");
         }
