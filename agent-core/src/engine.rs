@@ -18,17 +18,24 @@ use crate::snmp::v3::{self, Message, encode_discovery};
 use crate::snmp::{Access, Credential, Transport, Version};
 use crate::sweep::{Found, SearchPlan, SearchProgress, Sweep};
 use crate::tick::Tick;
+use crate::timer::Timer;
 
-/// How long to wait for an answer before the same request is sent again, and at last given up.
-const PATIENCE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(2)];
 /// How long to wait for an answer over TCP, which repeats by itself what was lost. Connecting counts.
 const PATIENCE_OVER_TCP: Duration = Duration::from_secs(5);
 /// How often in a row a device may say that its SNMPv3 engine or clock is another than it said.
 const MAX_CORRECTIONS: u8 = 3;
 /// authorizationError (RFC 3416): the user may read nothing.
 const NOT_AUTHORIZED: ErrorStatus = ErrorStatus::Other(16);
-/// Readings under way at once: their answers have to fit the socket's receive buffer.
-const MAX_ACTIVE: usize = 64;
+/// Readings under way at once, unless the caller allows more: their answers have to fit the socket's receive buffer.
+const USUAL_WINDOW: usize = 64;
+/// The fewest readings under way when packets are lost.
+const LEAST_WINDOW: usize = 16;
+/// Readings under way at once, those included that wait for silent devices: what is read takes memory.
+const MAX_ACTIVE: usize = 1024;
+/// How often losses narrow the window at most.
+const NARROWING: Duration = Duration::from_secs(1);
+/// Requests of a reading that were given up and whose answers would still be taken.
+const MAX_LATE: usize = 3;
 /// Octets of IPv4 and UDP headers, or TCP headers, around each payload.
 const fn headers(transport: Transport) -> u64 {
     match transport {
@@ -124,6 +131,18 @@ struct Job {
     refusal: Option<Refusal>,
     /// How often in a row the device's engine or clock turned out to be another.
     corrections: u8,
+    timer: Timer,
+    /// The request under way.
+    request: Option<i32>,
+    late: VecDeque<Late>,
+}
+
+/// A request that was given up.
+#[derive(Debug)]
+struct Late {
+    id: i32,
+    asked: Tick,
+    question: Question,
 }
 
 #[derive(Debug)]
@@ -135,6 +154,7 @@ struct InFlight {
     discovery: bool,
     bytes: Vec<u8>,
     attempt: usize,
+    asked: Tick,
     deadline: Tick,
     /// What someone says who has not proved to be the device.
     hint: Option<Hint>,
@@ -146,9 +166,17 @@ pub struct Engine {
     profiles: Profiles,
     last_id: i32,
     waiting: VecDeque<ReadOrder>,
+    /// The addresses of those that wait.
+    ordered: BTreeSet<SocketAddr>,
     jobs: BTreeMap<SocketAddr, Job>,
     in_flight: BTreeMap<i32, InFlight>,
     deadlines: BTreeSet<(Tick, i32)>,
+    /// Requests under way that were sent more than once: their devices are silent, and leave room for others.
+    repeated: usize,
+    /// Readings under way whose answers may come at once: now, and at most.
+    window: usize,
+    widest: usize,
+    narrowed: Tick,
     sweep: Option<Sweep>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -165,6 +193,11 @@ impl Engine {
             last_id: i32::try_from(seed >> 33).unwrap_or(0),
             sessions: Sessions::new(seed),
             waiting: VecDeque::new(),
+            ordered: BTreeSet::new(),
+            repeated: 0,
+            window: USUAL_WINDOW,
+            widest: USUAL_WINDOW,
+            narrowed: Tick::default(),
             jobs: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -180,11 +213,15 @@ impl Engine {
         &self.profiles
     }
 
+    /// Allows so many answers under way at once, because the socket's receive buffer has room for them.
+    pub fn set_window(&mut self, answers: usize) {
+        self.widest = answers.clamp(LEAST_WINDOW, MAX_ACTIVE);
+        self.window = self.widest;
+    }
+
     /// Orders a reading. A device that is being read or waits for it already is not read twice.
     pub fn read(&mut self, now: Tick, order: ReadOrder) {
-        let known =
-            self.jobs.contains_key(&order.address) || self.waiting.iter().any(|other| other.address == order.address);
-        if !known {
+        if !self.jobs.contains_key(&order.address) && self.ordered.insert(order.address) {
             self.waiting.push_back(order);
             self.start_waiting(now);
         }
@@ -274,10 +311,33 @@ impl Engine {
             self.take_response(now, id, response);
             return Ok(());
         }
-        let found = self.sweep.as_mut().and_then(|sweep| sweep.handle_response(from, &response)).ok_or(None)?;
-        self.events.push_back(Event::Found(found));
-        self.end_search();
+        if let Some(response) = self.take_late(now, from, response) {
+            let found = self.sweep.as_mut().and_then(|sweep| sweep.handle_response(from, &response)).ok_or(None)?;
+            self.events.push_back(Event::Found(found));
+            self.end_search();
+        }
         Ok(())
+    }
+
+    /// The answer to a request that was given up still counts, and tells how long the device takes. Gives back what is none.
+    fn take_late(&mut self, now: Tick, from: SocketAddr, response: Response) -> Option<Response> {
+        let Some(job) = self.jobs.get_mut(&from) else { return Some(response) };
+        let spoken = job.credential.version() != Version::V3 && job.credential.transport == Transport::Udp;
+        let late = job.late.iter().position(|late| spoken && late.id == response.request_id);
+        let Some(late) = late.and_then(|at| job.late.remove(at)) else { return Some(response) };
+        job.timer.learn(now.since(late.asked));
+        job.reader.handle_response(late.question, response);
+        // What is under way now takes as long.
+        if let Some(id) = job.request
+            && let Some(request) = self.in_flight.get_mut(&id)
+            && let Some(wait) = job.timer.wait(request.attempt)
+            && request.asked + wait > request.deadline
+        {
+            self.deadlines.remove(&(request.deadline, id));
+            request.deadline = request.asked + wait;
+            self.deadlines.insert((request.deadline, id));
+        }
+        None
     }
 
     fn handle_v3(
@@ -328,6 +388,7 @@ impl Engine {
         let Some(request) = self.take_request(id) else { return };
         if let Some(job) = self.jobs.get_mut(&request.address) {
             job.corrections = 0;
+            job.timer.learn(now.since(request.asked));
             job.reader.handle_response(request.question, response);
         }
         self.proceed(now, request.address);
@@ -361,6 +422,7 @@ impl Engine {
             Some(next) if job.full => {
                 job.reader = Reader::full(next.version());
                 job.credential = next;
+                job.late.clear();
                 self.proceed(now, address);
             }
             _ => {
@@ -413,10 +475,15 @@ impl Engine {
     }
 
     fn start_waiting(&mut self, now: Tick) {
-        while self.jobs.len() < MAX_ACTIVE {
+        while self.jobs.len() < (self.window + self.repeated).min(MAX_ACTIVE) {
             let Some(order) = self.waiting.pop_front() else { return };
+            self.ordered.remove(&order.address);
             let mut credentials: VecDeque<Credential> = order.credentials.iter().flat_map(variants).collect();
             let Some(credential) = credentials.pop_front() else { continue };
+            let timer = match &order.kind {
+                ReadKind::Full | ReadKind::Successors(_) => Timer::default(),
+                ReadKind::Again(last) | ReadKind::Routine(last) => last.timer,
+            };
             let (reader, full) = match order.kind {
                 ReadKind::Full => (Reader::full(credential.version()), true),
                 // What stands in which context is found out from the beginning.
@@ -435,6 +502,9 @@ impl Engine {
                 garbled: None,
                 refusal: None,
                 corrections: 0,
+                timer,
+                request: None,
+                late: VecDeque::new(),
             };
             self.jobs.insert(order.address, job);
             self.proceed(now, order.address);
@@ -475,8 +545,11 @@ impl Engine {
             }
         };
         let transport = job.credential.transport;
-        let deadline = now + if transport == Transport::Tcp { PATIENCE_OVER_TCP } else { PATIENCE[0] };
-        let request = InFlight { address, transport, question, discovery, bytes, attempt: 0, deadline, hint: None };
+        let wait = job.timer.wait(0).filter(|_| transport == Transport::Udp).unwrap_or(PATIENCE_OVER_TCP);
+        let deadline = now + wait;
+        job.request = Some(id);
+        let request =
+            InFlight { address, transport, question, discovery, bytes, attempt: 0, asked: now, deadline, hint: None };
         self.in_flight.insert(id, request);
         self.deadlines.insert((deadline, id));
         self.transmit(id);
@@ -495,6 +568,7 @@ impl Engine {
     fn take_request(&mut self, id: i32) -> Option<InFlight> {
         let request = self.in_flight.remove(&id)?;
         self.deadlines.remove(&(request.deadline, id));
+        self.repeated = self.repeated.saturating_sub(usize::from(request.attempt > 0));
         Some(request)
     }
 
@@ -504,25 +578,37 @@ impl Engine {
         match request.hint.take() {
             Some(Hint::Changed) => {
                 self.sessions.forget(&request.address);
-                self.in_flight.insert(id, request);
+                self.put_in_flight(id, request);
                 return self.ask_again(now, id);
             }
             Some(Hint::Refused(refusal)) => return self.try_next(now, request.address, Some(refusal)),
             None => {}
         }
         request.attempt += 1;
-        let patience = PATIENCE.get(request.attempt).filter(|_| request.transport == Transport::Udp);
-        let repeated = patience.is_some();
-        if let Some(patience) = patience {
-            request.deadline = now + *patience;
+        let job = self.jobs.get(&request.address);
+        let wait = job.and_then(|job| job.timer.wait(request.attempt)).filter(|_| request.may_be_repeated());
+        // A device that has answered and falls silent is a sign that packets are lost.
+        if request.attempt == 1 && job.is_some_and(|job| job.timer.is_known()) && now.since(self.narrowed) >= NARROWING
+        {
+            self.narrowed = now;
+            self.window = (self.window * 3 / 4).max(LEAST_WINDOW);
+        }
+        if let Some(wait) = wait {
+            request.deadline = now + wait;
             self.deadlines.insert((request.deadline, id));
         }
-        self.in_flight.insert(id, request);
-        if repeated {
+        self.put_in_flight(id, request);
+        if wait.is_some() {
             self.transmit(id);
+            self.start_waiting(now);
         } else {
             self.give_up(now, id);
         }
+    }
+
+    fn put_in_flight(&mut self, id: i32, request: InFlight) {
+        self.repeated += usize::from(request.attempt > 0);
+        self.in_flight.insert(id, request);
     }
 
     /// A request stays without an answer.
@@ -535,6 +621,10 @@ impl Engine {
             job.further.retain(|next| next.version() != Version::V3 || next.transport != request.transport);
             return self.try_next(now, address, None);
         }
+        if job.late.len() == MAX_LATE {
+            job.late.pop_front();
+        }
+        job.late.push_back(Late { id, asked: request.asked, question: request.question.clone() });
         match job.reader.handle_silence(request.question) {
             Ok(()) => self.proceed(now, address),
             Err(ReadError::NoAnswer) => {
@@ -550,6 +640,9 @@ impl Engine {
 
     fn end(&mut self, now: Tick, address: SocketAddr, error: Option<ReadError>) {
         let Some(job) = self.jobs.remove(&address) else { return };
+        if error.is_none() {
+            self.window = (self.window + 1).min(self.widest);
+        }
         self.events.push_back(Event::Read(Box::new(Finished {
             address,
             credential: job.credential,
@@ -558,7 +651,7 @@ impl Engine {
             took: now.since(job.started),
             outcome: match error {
                 Some(error) => Err(error),
-                None => Ok(job.reader.finish()),
+                None => Ok(Reading { timer: job.timer, ..job.reader.finish() }),
             },
         })));
         self.start_waiting(now);
@@ -566,6 +659,11 @@ impl Engine {
 }
 
 impl InFlight {
+    /// A request that is tried because it may spare others is not repeated as often as one that has to be answered.
+    fn may_be_repeated(&self) -> bool {
+        self.transport == Transport::Udp && !(self.question.is_tentative() && self.attempt > 1)
+    }
+
     fn is_from(&self, from: SocketAddr, transport: Transport) -> bool {
         self.address == from && self.transport == transport
     }

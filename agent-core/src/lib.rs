@@ -23,3 +23,4 @@ pub mod snmp;
 pub mod sweep;
 pub mod text;
 pub mod tick;
+pub mod timer;

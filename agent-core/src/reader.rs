@@ -23,6 +23,7 @@ use crate::printer_mib::{self, System};
 use crate::profile::{Profile, Profiles};
 use crate::snmp::Version;
 use crate::snmp::message::{ErrorStatus, Operation, Response, Value};
+use crate::timer::Timer;
 use question::Want;
 use walk::{Walk, pack};
 
@@ -99,6 +100,8 @@ pub struct Reading {
     pub moved: bool,
     /// For a question of a survey: what follows each name, in their order.
     pub successors: Vec<(Oid, Value)>,
+    /// How long the device's answers take.
+    pub timer: Timer,
 }
 
 /// How far a reading is.
@@ -299,7 +302,8 @@ impl Reader {
     pub fn poll_question(&mut self, profiles: &Profiles) -> Result<Option<Question>, ReadError> {
         if self.phase == Phase::Asking {
             let names = std::mem::take(&mut self.asking);
-            let question = Question { operation: Operation::GetNext, names, context: None, wants: Vec::new() };
+            let question =
+                Question { operation: Operation::GetNext, names, context: None, wants: Vec::new(), tentative: false };
             return Ok((!question.names.is_empty()).then_some(question));
         }
         self.choose_profile(profiles);
@@ -390,7 +394,7 @@ impl Reader {
                 wants.push(Want::Name(name));
             }
         }
-        Question { operation: Operation::Get, names, context, wants }
+        Question { operation: Operation::Get, names, context, wants, tentative: false }
     }
 
     /// How much room a name takes in an answer, by its value at the last reading.
@@ -432,7 +436,8 @@ impl Reader {
             }
             _ => Operation::GetNext,
         };
-        Question { operation, names, context: self.context.clone(), wants }
+        let tentative = self.phase == Phase::Greeting && self.answered == 0;
+        Question { operation, names, context: self.context.clone(), wants, tentative }
     }
 
     /// Takes the answer to a question.
@@ -504,6 +509,7 @@ impl Reader {
             outdated: self.outdated,
             moved: self.moved,
             successors: self.successors,
+            timer: Timer::default(),
         }
     }
 

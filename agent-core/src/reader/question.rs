@@ -24,9 +24,15 @@ pub struct Question {
     pub context: Option<String>,
     /// What each of the names is for.
     pub(super) wants: Vec<Want>,
+    pub(super) tentative: bool,
 }
 
 impl Question {
+    /// Whether something simpler is asked where this stays without an answer.
+    pub fn is_tentative(&self) -> bool {
+        self.tentative
+    }
+
     /// Names that are asked for once; the others are repeated.
     pub(super) fn once(&self) -> usize {
         match self.operation {

@@ -1,5 +1,6 @@
 //! The one place with a UDP socket and a clock: drives the engine.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -8,12 +9,19 @@ use agent_core::profile::Profiles;
 use agent_core::sweep::{SearchPlan, SearchProgress};
 use agent_core::tick::Tick;
 use anyhow::{Context, Result};
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::time::sleep;
 
-/// Room for answers that arrive while the store is busy. The kernel grants what it allows and says nothing.
+/// Room for answers that arrive in a burst or while the store is busy. The kernel grants what it allows.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// What the kernel counts for an answer of an Ethernet frame, with all that it keeps beside it.
+const ANSWER_IN_BUFFER: usize = 4096;
+/// Answers under way at most however large the buffer is: each is of a device whose values are kept until it is read.
+const MAX_WINDOW: usize = 256;
+/// Datagrams taken in a row before anything is sent: answers to them would wait as long.
+const BURST: usize = 32;
 /// Largest datagram taken; longer ones are cut and then fail to decode.
 const MAX_DATAGRAM: usize = 65_535;
 
@@ -30,14 +38,21 @@ impl Driver {
     /// A driver with a socket of its own. Needs a tokio runtime.
     pub fn new() -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).context("no UDP socket")?;
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        // Beyond the limit for everyone, where this process may.
+        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+            let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        }
+        let granted = socket.recv_buffer_size().unwrap_or(0);
         socket.set_nonblocking(true).context("no non-blocking UDP socket")?;
         socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).context("no free UDP port")?;
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
         let profiles = Profiles::built_in().context("the built-in profiles do not load")?;
+        let mut engine = Engine::new(profiles, u64::from_ne_bytes(seed));
+        engine.set_window((granted / ANSWER_IN_BUFFER).min(MAX_WINDOW));
+        log::debug!(octets = granted; "receive buffer");
         Ok(Self {
-            engine: Engine::new(profiles, u64::from_ne_bytes(seed)),
+            engine,
             socket: UdpSocket::from_std(socket.into()).context("no UDP socket in the runtime")?,
             started: Instant::now(),
             unsent: None,
@@ -95,17 +110,25 @@ impl Driver {
             }
             let due = self.engine.poll_timeout().map_or(Duration::MAX, |tick| tick.since(self.now()));
             tokio::select! {
-                received = self.socket.recv_from(&mut self.buffer) => {
+                // An error here is an ICMP message about some datagram; that request runs into its time-out.
+                _ = self.socket.readable() => self.receive(),
+                () = sleep(due.min(until - now)) => {}
+            }
+            let now = self.now();
+            self.engine.handle_timeout(now);
+        }
+    }
+
+    /// Takes what has arrived, a bounded number of datagrams.
+    fn receive(&mut self) {
+        for _ in 0..BURST {
+            match self.socket.try_recv_from(&mut self.buffer) {
+                Ok((length, from)) => {
                     let now = self.now();
-                    // An error here is an ICMP message about some datagram; that request runs into its time-out.
-                    if let Ok((length, from)) = received {
-                        self.engine.handle_datagram(now, from, self.buffer.get(..length).unwrap_or_default());
-                    }
+                    self.engine.handle_datagram(now, from, self.buffer.get(..length).unwrap_or_default());
                 }
-                () = sleep(due.min(until - now)) => {
-                    let now = self.now();
-                    self.engine.handle_timeout(now);
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {}
             }
         }
     }
@@ -118,7 +141,13 @@ impl Driver {
             }
             let Some(transmit) = &self.unsent else { return };
             // A datagram that cannot be sent (no route, for one) is as good as lost: the engine repeats it, then gives up.
-            if let Err(error) = self.socket.send_to(&transmit.bytes, transmit.to).await {
+            let sent = match self.socket.try_send_to(&transmit.bytes, transmit.to) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.socket.send_to(&transmit.bytes, transmit.to).await
+                }
+                sent => sent,
+            };
+            if let Err(error) = sent {
                 log::debug!(address:% = transmit.to, error:% = error; "datagram not sent");
             }
             self.unsent = None;
