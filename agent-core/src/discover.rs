@@ -107,10 +107,38 @@ impl AddressSet {
         self.ranges.is_empty()
     }
 
-    /// The lowest address that is not below `from`.
-    pub fn at_or_after(&self, from: Ipv4Addr) -> Option<Ipv4Addr> {
-        let from = u32::from(from);
-        self.ranges.iter().find(|range| range.last >= from).map(|range| range.first.max(from).into())
+    /// The address that has so many others of the set below it.
+    pub fn nth(&self, number: u32) -> Option<Ipv4Addr> {
+        let mut left = number;
+        for range in &self.ranges {
+            let length = range.last - range.first;
+            if left <= length {
+                return Some((range.first + left).into());
+            }
+            left -= length + 1;
+        }
+        None
+    }
+
+    /// How many addresses of the set are below this one; `None` where it is not in the set.
+    pub fn number(&self, address: Ipv4Addr) -> Option<u32> {
+        let address = u32::from(address);
+        let mut below = 0;
+        for range in &self.ranges {
+            if address < range.first {
+                return None;
+            }
+            if address <= range.last {
+                return Some(below + (address - range.first));
+            }
+            below += range.last - range.first + 1;
+        }
+        None
+    }
+
+    /// All addresses, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.ranges.iter().flat_map(|range| (range.first..=range.last).map(Ipv4Addr::from))
     }
 }
 
@@ -132,14 +160,15 @@ mod tests {
     fn addresses(included: &[&str], excluded: &[&str]) -> Vec<String> {
         let parse = |texts: &[&str]| texts.iter().map(|text| AddressRange::parse(text).unwrap()).collect::<Vec<_>>();
         let set = AddressSet::new(&parse(included), &parse(excluded)).unwrap();
-        let mut next = set.at_or_after(Ipv4Addr::UNSPECIFIED);
-        let mut all = Vec::new();
-        while let Some(address) = next {
-            all.push(address.to_string());
-            next = u32::from(address).checked_add(1).and_then(|after| set.at_or_after(after.into()));
-        }
+        let all: Vec<_> = set.iter().collect();
         assert_eq!(all.len() as u64, set.len());
-        all
+        for (number, address) in (0..).zip(&all) {
+            assert_eq!(set.nth(number), Some(*address));
+            assert_eq!(set.number(*address), Some(number));
+        }
+        assert_eq!(set.nth(u32::try_from(all.len()).unwrap()), None);
+        assert_eq!(set.number(Ipv4Addr::new(192, 0, 2, 128)), None);
+        all.iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -4,8 +4,11 @@
 //! events go out as return values, and the daemon around it does the rest (see [`engine::Engine`] for the caller's loop).
 #![warn(clippy::indexing_slicing)]
 
+pub mod arp;
 pub mod change;
 pub mod discover;
+pub mod dns_sd;
+pub mod echo;
 pub mod engine;
 pub mod explore;
 pub mod gate;
@@ -18,6 +21,7 @@ pub mod printer_mib;
 pub mod profile;
 pub mod reader;
 pub mod report;
+pub mod routes;
 pub mod schedule;
 pub mod snmp;
 pub mod sweep;

@@ -102,7 +102,7 @@ impl Sweep {
         let users: Vec<Credential> =
             plan.credentials.iter().filter(|credential| is_user(credential)).cloned().collect();
         plan.credentials.retain(|credential| !is_user(credential) || users.first() == Some(credential));
-        let next = plan.addresses.at_or_after(Ipv4Addr::UNSPECIFIED).filter(|_| !plan.credentials.is_empty());
+        let next = plan.addresses.nth(0).filter(|_| !plan.credentials.is_empty());
         Self {
             next,
             plan,
@@ -223,7 +223,7 @@ impl Sweep {
 
     fn advance(&mut self) -> Option<Probe> {
         let address = self.next?;
-        self.next = u32::from(address).checked_add(1).and_then(|after| self.plan.addresses.at_or_after(after.into()));
+        self.next = self.plan.addresses.number(address).and_then(|number| self.plan.addresses.nth(number + 1));
         Some(Probe { address, credential: 0, attempts: 0 })
     }
 }
