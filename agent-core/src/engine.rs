@@ -1,4 +1,4 @@
-//! The engine: readings and searches of any number of devices, through one socket that it never touches.
+//! The engine: readings of any number of devices, through one socket that it never touches.
 //!
 //! The caller's loop, after every datagram, every timeout and every order:
 //! 1. [`Engine::poll_transmit`] until `None`; send each.
@@ -16,7 +16,6 @@ use crate::snmp::message::{ErrorStatus, Response, decode_response, encode_reques
 use crate::snmp::session::{Hint, NotSent, Refusal, Sessions, Verdict};
 use crate::snmp::v3::{self, Message, encode_discovery};
 use crate::snmp::{Access, Credential, Transport, Version};
-use crate::sweep::{Found, SearchPlan, SearchProgress, Sweep};
 use crate::tick::Tick;
 use crate::timer::Timer;
 
@@ -93,10 +92,6 @@ pub struct Transmit {
 /// Something that has happened.
 #[derive(Debug)]
 pub enum Event {
-    /// A search met someone who speaks SNMP.
-    Found(Found),
-    /// A search has come to its end.
-    SearchFinished(SearchProgress),
     /// A reading has ended.
     Read(Box<Finished>),
 }
@@ -177,7 +172,6 @@ pub struct Engine {
     window: usize,
     widest: usize,
     narrowed: Tick,
-    sweep: Option<Sweep>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     strays: u64,
@@ -201,7 +195,6 @@ impl Engine {
             jobs: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            sweep: None,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             strays: 0,
@@ -227,24 +220,16 @@ impl Engine {
         }
     }
 
-    /// Starts a search; one that is under way ends here.
-    pub fn search(&mut self, now: Tick, plan: SearchPlan) {
-        self.sweep = Some(Sweep::new(now, plan));
+    /// Takes the answer to an SNMPv3 discovery that someone else has made, so that a reading need not make it again.
+    pub fn learn_engine(&mut self, now: Tick, from: SocketAddr, bytes: &[u8]) {
+        if let Ok(message) = Message::decode(bytes) {
+            self.sessions.handle_discovery(now, from, &message);
+        }
     }
 
-    /// Ends a search before its end.
-    pub fn stop_search(&mut self) {
-        self.sweep = None;
-    }
-
-    /// How far the search is; `None` when there is none.
-    pub fn search_progress(&self) -> Option<SearchProgress> {
-        self.sweep.as_ref().map(Sweep::progress)
-    }
-
-    /// Whether nothing is being read or searched.
+    /// Whether nothing is being read.
     pub fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.waiting.is_empty() && self.sweep.is_none()
+        self.jobs.is_empty() && self.waiting.is_empty()
     }
 
     /// Datagrams that belonged to nothing: late, forged, from another address than asked, or no SNMP.
@@ -301,30 +286,25 @@ impl Engine {
     ) -> Result<(), Option<String>> {
         let response = decode_response(bytes).map_err(|error| Some(error.to_string()))?;
         let id = response.request_id;
-        if self.in_flight.contains_key(&id) {
-            // Whoever is asked in version 3 cannot answer in a version without proof.
-            let spoken = self.jobs.get(&from).is_some_and(|job| job.credential.version() != Version::V3);
-            let asked = self.in_flight.get(&id).is_some_and(|request| request.is_from(from, transport));
-            if !(spoken && asked) {
-                return Err(None);
-            }
-            self.take_response(now, id, response);
-            return Ok(());
+        if !self.in_flight.contains_key(&id) {
+            return self.take_late(now, from, response);
         }
-        if let Some(response) = self.take_late(now, from, response) {
-            let found = self.sweep.as_mut().and_then(|sweep| sweep.handle_response(from, &response)).ok_or(None)?;
-            self.events.push_back(Event::Found(found));
-            self.end_search();
+        // Whoever is asked in version 3 cannot answer in a version without proof.
+        let spoken = self.jobs.get(&from).is_some_and(|job| job.credential.version() != Version::V3);
+        let asked = self.in_flight.get(&id).is_some_and(|request| request.is_from(from, transport));
+        if !(spoken && asked) {
+            return Err(None);
         }
+        self.take_response(now, id, response);
         Ok(())
     }
 
-    /// The answer to a request that was given up still counts, and tells how long the device takes. Gives back what is none.
-    fn take_late(&mut self, now: Tick, from: SocketAddr, response: Response) -> Option<Response> {
-        let Some(job) = self.jobs.get_mut(&from) else { return Some(response) };
+    /// The answer to a request that was given up still counts, and tells how long the device takes.
+    fn take_late(&mut self, now: Tick, from: SocketAddr, response: Response) -> Result<(), Option<String>> {
+        let Some(job) = self.jobs.get_mut(&from) else { return Err(None) };
         let spoken = job.credential.version() != Version::V3 && job.credential.transport == Transport::Udp;
         let late = job.late.iter().position(|late| spoken && late.id == response.request_id);
-        let Some(late) = late.and_then(|at| job.late.remove(at)) else { return Some(response) };
+        let Some(late) = late.and_then(|at| job.late.remove(at)) else { return Err(None) };
         job.timer.learn(now.since(late.asked));
         job.reader.handle_response(late.question, response);
         // What is under way now takes as long.
@@ -337,7 +317,7 @@ impl Engine {
             request.deadline = request.asked + wait;
             self.deadlines.insert((request.deadline, id));
         }
-        None
+        Ok(())
     }
 
     fn handle_v3(
@@ -349,14 +329,7 @@ impl Engine {
     ) -> Result<(), Option<String>> {
         let message = Message::decode(bytes).map_err(|error| Some(error.to_string()))?;
         let id = message.msg_id;
-        let Some(request) = self.in_flight.get_mut(&id) else {
-            let found = self.sweep.as_mut().and_then(|sweep| sweep.handle_discovery(from, id)).ok_or(None)?;
-            // What the search has learnt of the engine, the reading need not ask for.
-            self.sessions.handle_discovery(now, from, &message);
-            self.events.push_back(Event::Found(found));
-            self.end_search();
-            return Ok(());
-        };
+        let Some(request) = self.in_flight.get_mut(&id) else { return Err(None) };
         let Some(job) = self.jobs.get_mut(&from).filter(|_| request.is_from(from, transport)) else { return Err(None) };
         let Some(user) = job.credential.user() else { return Err(None) };
         if request.discovery {
@@ -440,38 +413,21 @@ impl Engine {
         {
             self.handle_silence(now, id);
         }
-        if let Some(sweep) = &mut self.sweep {
-            sweep.handle_timeout(now);
-        }
-        self.end_search();
     }
 
     /// The next datagram to send.
-    pub fn poll_transmit(&mut self, now: Tick) -> Option<Transmit> {
-        if let Some(transmit) = self.transmits.pop_front() {
-            return Some(transmit);
-        }
-        self.sweep.as_mut()?.poll_transmit(now, || {
-            self.last_id = id_after(self.last_id);
-            self.last_id
-        })
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
     }
 
     /// When [`Self::handle_timeout`] and [`Self::poll_transmit`] have to be called next, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Tick> {
-        let deadline = self.deadlines.first().map(|(deadline, _)| *deadline);
-        deadline.into_iter().chain(self.sweep.as_ref().and_then(Sweep::poll_timeout)).min()
+        self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
     /// The next thing that has happened.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
-    }
-
-    fn end_search(&mut self) {
-        if let Some(sweep) = self.sweep.take_if(|sweep| sweep.is_finished()) {
-            self.events.push_back(Event::SearchFinished(sweep.progress()));
-        }
     }
 
     fn start_waiting(&mut self, now: Tick) {

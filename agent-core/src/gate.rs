@@ -31,6 +31,11 @@ impl Readable {
         (!shut).then(|| Self(name.clone()))
     }
 
+    /// sysObjectID alone: every agent has it, and its answer is short. A search asks for it.
+    pub fn object_id() -> Option<Self> {
+        Oid::new(printer_mib::SYS_OBJECT_ID).map(Self)
+    }
+
     /// The system group, which a first request asks for; the list begins with it.
     pub fn system() -> Vec<Self> {
         printer_mib::system_names().into_iter().map(Self).collect()

@@ -285,7 +285,7 @@ pub fn likely_octets(column: &[u32]) -> usize {
 pub const PRINTER_SIGNS: &[&Column] = &[&HR_PRINTER_STATUS, &PRT_MARKER_LIFE_COUNT, &PRT_SUPPLIES_LEVEL];
 
 const SYS_DESCR: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 1, 0];
-const SYS_OBJECT_ID: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
+pub(crate) const SYS_OBJECT_ID: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 2, 0];
 const SYS_UP_TIME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 3, 0];
 const SYS_CONTACT: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 4, 0];
 const SYS_NAME: &[u32] = &[1, 3, 6, 1, 2, 1, 1, 5, 0];

@@ -134,12 +134,7 @@ mod tests {
     /// A line as this machine's kernel would write it.
     fn line(interface: &str, destination: [u8; 4], gateway: [u8; 4], metric: u32, mask: [u8; 4]) -> String {
         let hex = |octets: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(octets));
-        format!(
-            "{interface}\t{}\t{}\t0003\t0\t0\t{metric}\t{}\t0\t0\t0\n",
-            hex(destination),
-            hex(gateway),
-            hex(mask)
-        )
+        format!("{interface}\t{}\t{}\t0003\t0\t0\t{metric}\t{}\t0\t0\t0\n", hex(destination), hex(gateway), hex(mask))
     }
 
     fn machine() -> Routes {
@@ -169,10 +164,7 @@ mod tests {
     fn the_narrowest_route_decides() {
         let routes = machine();
         let reach = |address: [u8; 4]| routes.reach(address.into());
-        assert_eq!(
-            reach([10, 1, 3, 4]),
-            Reach::Attached { interface: 2, mac: OWN, source: [10, 1, 0, 5].into() }
-        );
+        assert_eq!(reach([10, 1, 3, 4]), Reach::Attached { interface: 2, mac: OWN, source: [10, 1, 0, 5].into() });
         assert_eq!(reach([10, 1, 7, 4]), Reach::Routed, "a router in the middle of the attached network");
         assert!(matches!(reach([10, 20, 0, 9]), Reach::Attached { interface: 3, .. }), "a VLAN is an interface");
         assert_eq!(reach([10, 99, 0, 2]), Reach::Routed, "no ARP on a point-to-point link");

@@ -6,11 +6,9 @@ mod world;
 
 use std::time::Duration;
 
-use agent_core::discover::{AddressRange, AddressSet};
 use agent_core::engine::Event;
 use agent_core::reader::{ReadError, Remark};
 use agent_core::snmp::{Credential, Version};
-use agent_core::sweep::SearchPlan;
 use proptest::prelude::*;
 use testkit::printer_sim::{Mood, Printer, Version as SimVersion};
 use testkit::recording::Recording;
@@ -236,62 +234,6 @@ fn thousands_of_readings_go_through_one_engine() {
     let read =
         world.run().into_iter().filter(|event| matches!(event, Event::Read(finished) if finished.outcome.is_ok()));
     assert_eq!(read.count(), 200);
-}
-
-#[test]
-fn a_search_finds_every_printer_and_probes_nothing_else() {
-    let mut world = World::new()
-        .with(7, printer(WALK))
-        .with(99, printer(WALK).with_community("s3cret"))
-        .with(200, printer(WALK).with_newest_version(SimVersion::V1))
-        .with(60, printer(WALK));
-    let range = |text: &str| AddressRange::parse(text).unwrap();
-    let addresses = AddressSet::new(&[range("192.0.2.0/24")], &[range("192.0.2.50-70")]).unwrap();
-    let credentials = vec![Credential::v2c("public"), Credential::v2c("s3cret"), Credential::v1("public")];
-    let now = world.tick();
-    world.engine.search(now, SearchPlan { addresses: addresses.clone(), port: 161, credentials, rate: 500 });
-    let events = world.run();
-    let found: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Found(found) => Some((found.address, found.credentials[0].clone())),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(found.len(), 3, "{found:?}");
-    assert!(found.contains(&(address(99), Credential::v2c("s3cret"))));
-    assert!(found.contains(&(address(200), Credential::v1("public"))));
-    assert!(matches!(events.last(), Some(Event::SearchFinished(progress)) if progress.done == addresses.len()));
-    assert!(!world.contacted.contains(&address(60)), "excluded");
-    assert!(world.contacted.iter().all(|address| address.port() == 161));
-}
-
-#[test]
-fn a_search_waits_for_slow_controllers_and_counts_everyone_once() {
-    for delay in [1200, 2500, 3900] {
-        let slow = printer(WALK).with_mood(Mood::Slow(Duration::from_millis(delay)));
-        let mut world = World::new().with(7, slow).with(8, printer(WALK).with_mood(Mood::Duplicate));
-        let addresses = AddressSet::new(&[AddressRange::parse("192.0.2.0/28").unwrap()], &[]).unwrap();
-        let now = world.tick();
-        world.engine.search(now, SearchPlan { addresses, port: 161, credentials: public(), rate: 1000 });
-        let events = world.run();
-        let found = events.iter().filter(|event| matches!(event, Event::Found(_))).count();
-        assert_eq!(found, 2, "{delay} ms");
-        let Some(Event::SearchFinished(progress)) = events.last() else { panic!("no end") };
-        assert_eq!((progress.done, progress.found), (14, 2), "{delay} ms");
-    }
-}
-
-#[test]
-fn a_search_keeps_its_pace() {
-    let mut world = World::new();
-    let addresses = AddressSet::new(&[AddressRange::parse("192.0.2.0/24").unwrap()], &[]).unwrap();
-    let now = world.tick();
-    world.engine.search(now, SearchPlan { addresses, port: 161, credentials: public(), rate: 100 });
-    world.run();
-    // 254 addresses, two credentials, two attempts each, at 100 a second.
-    assert!(world.now >= Duration::from_millis(254 * 4 * 10), "{:?}", world.now);
-    assert_eq!(world.contacted.len(), 254 * 4);
 }
 
 #[test]

@@ -6,13 +6,11 @@ mod world;
 
 use std::time::Duration;
 
-use agent_core::discover::{AddressRange, AddressSet};
 use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
 use agent_core::reader::ReadError;
 use agent_core::snmp::session::Refusal;
 use agent_core::snmp::v3::Message;
 use agent_core::snmp::{AuthProtocol, Credential, KeyExtension, Keyed, PrivProtocol, Secret, User};
-use agent_core::sweep::SearchPlan;
 use proptest::prelude::*;
 use testkit::printer_sim::Printer;
 use testkit::usm::{self, Cipher, Hash, Oddity, Usm};
@@ -254,7 +252,7 @@ fn forged_reports_do_not_shake_a_device_that_has_proved_itself() {
         let now = world.tick();
         let kind = ReadKind::Routine(Box::new(last.clone()));
         world.engine.read(now, ReadOrder { address: address(1), credentials: vec![monitor()], kind });
-        let asked = world.engine.poll_transmit(now).unwrap();
+        let asked = world.engine.poll_transmit().unwrap();
         for forged in forger.answer(&asked.bytes) {
             world.engine.handle_datagram(now, address(1), &forged.bytes);
         }
@@ -264,10 +262,7 @@ fn forged_reports_do_not_shake_a_device_that_has_proved_itself() {
         let strays = world.engine.strays();
         world.engine.handle_datagram(now, address(1), &right.bytes);
         assert_eq!(world.engine.strays(), strays + 1);
-        let finished = world.run().into_iter().find_map(|event| match event {
-            Event::Read(finished) => Some(finished),
-            _ => None,
-        });
+        let finished = world.run().into_iter().map(|Event::Read(finished)| finished).next();
         assert!(finished.unwrap().outcome.is_ok(), "{what}");
     }
 }
@@ -297,29 +292,6 @@ fn loss_and_small_messages_cost_time_and_nothing_else() {
     let user = known_to_printer(Some(Hash::Sha1), Some(Cipher::Aes128));
     let finished = World::new().with(1, v3(engine(user)).with_max_message(484)).read(1, &[monitor()]);
     assert_eq!(finished.outcome.unwrap().variables, whole);
-}
-
-#[test]
-fn a_search_finds_who_speaks_only_version_3() {
-    let user = known_to_printer(Some(Hash::Sha1), Some(Cipher::Aes128));
-    let mut world = World::new().with(7, v3(engine(user))).with(9, printer(WALK));
-    let addresses = AddressSet::new(&[AddressRange::parse("192.0.2.0/28").unwrap()], &[]).unwrap();
-    let credentials = vec![credential("other", None, None), monitor(), Credential::v2c("public")];
-    let now = world.tick();
-    world.engine.search(now, SearchPlan { addresses, port: 161, credentials, rate: 1000 });
-    let events = world.run();
-    let mut found: Vec<_> = events
-        .into_iter()
-        .filter_map(|event| match event {
-            Event::Found(found) => Some((found.address, found.credentials)),
-            _ => None,
-        })
-        .collect();
-    found.sort();
-    let users = vec![credential("other", None, None), monitor()];
-    assert_eq!(found, [(address(7), users.clone()), (address(9), vec![Credential::v2c("public")])]);
-    let alone = ready(Oddity::None).read(1, &[monitor()]);
-    assert_eq!(world.read(7, &users).cost.sent, alone.cost.sent, "the search has discovered the engine");
 }
 
 proptest! {

@@ -70,7 +70,7 @@ impl World {
         let mut events = Vec::new();
         let end = self.now + Duration::from_secs(3600);
         while self.now < end {
-            while let Some(transmit) = self.engine.poll_transmit(Tick::after(self.now)) {
+            while let Some(transmit) = self.engine.poll_transmit() {
                 self.deliver(transmit.to, &transmit.bytes);
             }
             while let Some(event) = self.engine.poll_event() {
@@ -112,10 +112,7 @@ impl World {
     fn order(&mut self, order: ReadOrder) -> Finished {
         let now = self.tick();
         self.engine.read(now, order);
-        let mut finished = self.run().into_iter().filter_map(|event| match event {
-            Event::Read(finished) => Some(*finished),
-            _ => None,
-        });
+        let mut finished = self.run().into_iter().map(|Event::Read(finished)| *finished);
         finished.next().expect("a reading ends")
     }
 

@@ -3,29 +3,29 @@
 //! Targets are addresses; devices are what answers there. A device that answers at another address than before takes its
 //! history with it, and an address that nobody owns any more is dropped after some silence.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use agent_core::arp::Mac;
 use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
 use agent_core::identity::device_id;
-use agent_core::printer_mib;
+use agent_core::printer_mib::{self, System};
 use agent_core::reader::{ReadError, Reading};
 use agent_core::schedule::Schedule;
-use agent_core::snmp::{Credential, User};
-use agent_core::sweep::{SearchPlan, SearchProgress};
+use agent_core::search;
+use agent_core::snmp::Credential;
 use anyhow::Result;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use wire::device::DeviceId;
 
 use crate::driver::Driver;
-use crate::ranges::{self, Range};
+use crate::searches::{SearchState, Searches};
 use crate::settings::Rhythm;
 use crate::store::Store;
 use crate::store::devices::Saved;
-use crate::store::settings::ScanRange;
 
 /// Failed polls in a row before a device counts as silent: one lost poll is no event.
 const FAILURES_TO_SILENCE: u32 = 2;
@@ -47,8 +47,10 @@ pub enum Command {
     Reload,
     /// Search all ranges.
     Search,
-    /// End the search.
+    /// End the search; it can be gone on with.
     StopSearch,
+    /// Go on with the search that was stopped.
+    GoOnSearching,
     /// Poll the device at this address (and port) at once.
     Poll(String),
     /// Watch the device at this address (and port) no longer.
@@ -58,14 +60,8 @@ pub enum Command {
 /// What the pages may know.
 #[derive(Debug, Clone, Default)]
 pub struct Activity {
-    /// The range that is being searched, and how far.
-    pub search: Option<(String, SearchProgress)>,
-    /// When that range's search began.
-    pub search_began: Option<Instant>,
-    /// When the last search of all ranges ended, and how many printers it added.
-    pub last_search: Option<(Timestamp, usize)>,
-    /// Ranges that could not be searched, and why.
-    pub faults: Vec<String>,
+    /// How searches stand.
+    pub search: SearchState,
     /// Devices on the schedule.
     pub watched: usize,
 }
@@ -104,6 +100,8 @@ struct Target {
     last: Option<Reading>,
     full_at: Option<Instant>,
     device: Option<DeviceId>,
+    /// Its card, where it is a neighbour: not every device tells it.
+    card: Option<Mac>,
     failures: u32,
 }
 
@@ -119,9 +117,7 @@ pub struct Collector {
     rhythm: Rhythm,
     schedule: Schedule<SocketAddr>,
     targets: BTreeMap<SocketAddr, Target>,
-    searches: VecDeque<(String, SearchPlan)>,
-    next_search: Instant,
-    added: usize,
+    searches: Searches,
     commands: mpsc::Receiver<Command>,
     activity: Arc<Mutex<Activity>>,
     writer: mpsc::Sender<Write>,
@@ -141,9 +137,7 @@ impl Collector {
             driver,
             rhythm,
             targets: BTreeMap::new(),
-            searches: VecDeque::new(),
-            next_search: Instant::now(),
-            added: 0,
+            searches: Searches::new(store.clone(), &rhythm)?,
             commands,
             activity: handle.activity.clone(),
             writer,
@@ -161,12 +155,14 @@ impl Collector {
     pub async fn run(mut self) -> Result<()> {
         loop {
             self.order_polls();
-            self.search_if_due().await?;
+            self.searches.work(&self.rhythm).await?;
+            self.read_found();
             let until = Instant::now() + Duration::from_secs(1);
             let schedule = self.schedule.poll_timeout().map(|tick| Instant::now() + tick.since(self.driver.now()));
             let until = schedule.map_or(until, |due| until.min(due.max(Instant::now() + Duration::from_millis(1))));
             tokio::select! {
                 event = self.driver.event_before(until) => if let Some(event) = event { self.handle(event).await },
+                Some(event) = self.searches.event() => self.handle_search(event).await?,
                 command = self.commands.recv() => match command {
                     Some(command) => self.obey(command)?,
                     None => return Ok(()),
@@ -179,8 +175,7 @@ impl Collector {
     fn show(&self) {
         let mut activity = lock(&self.activity);
         activity.watched = self.targets.len();
-        let range = activity.search.as_ref().map(|(range, _)| range.clone());
-        activity.search = self.driver.search_progress().and_then(|at| Some((range?, at)));
+        activity.search = self.searches.state();
     }
 
     fn obey(&mut self, command: Command) -> Result<()> {
@@ -188,13 +183,11 @@ impl Collector {
             Command::Reload => {
                 self.rhythm = self.store.rhythm()?;
                 self.schedule.set_interval(self.rhythm.poll);
+                self.searches.set_rhythm(&self.rhythm);
             }
-            Command::Search => self.next_search = Instant::now(),
-            Command::StopSearch => {
-                self.searches.clear();
-                self.driver.stop_search();
-                lock(&self.activity).search = None;
-            }
+            Command::Search => self.searches.start(),
+            Command::StopSearch => self.searches.stop()?,
+            Command::GoOnSearching => self.searches.go_on(),
             Command::Poll(address) => {
                 if let Ok(address) = address.parse() {
                     self.schedule.hurry(self.driver.now(), &address);
@@ -215,7 +208,7 @@ impl Collector {
             log::warn!(most = MAX_TARGETS; "more devices than are watched at most; a device is left out");
             return;
         }
-        let target = Target { credential, last: None, full_at: None, device, failures: 0 };
+        let target = Target { credential, last: None, full_at: None, device, card: None, failures: 0 };
         self.targets.insert(address, target);
         self.schedule.add(self.driver.now(), address);
     }
@@ -237,86 +230,80 @@ impl Collector {
         }
     }
 
-    async fn search_if_due(&mut self) -> Result<()> {
-        if self.driver.search_progress().is_some() {
-            return Ok(());
+    /// Reads what a search has found; known devices come first, so only a few of them at a time.
+    fn read_found(&mut self) {
+        while let Some((order, engine)) = self.searches.next_to_read() {
+            if let Some(engine) = engine {
+                self.driver.learn_engine(order.address, &engine);
+            }
+            self.driver.read(order);
         }
-        if let Some((range, plan)) = self.searches.pop_front() {
-            let mut activity = lock(&self.activity);
-            activity.search = Some((range, SearchProgress { total: plan.addresses.len(), done: 0, found: 0 }));
-            activity.search_began = Some(Instant::now());
-            drop(activity);
-            self.driver.search(plan);
-            return Ok(());
-        }
-        if Instant::now() < self.next_search {
-            return Ok(());
-        }
-        self.next_search = Instant::now() + self.rhythm.search;
-        self.added = 0;
-        let mut faults = Vec::new();
-        let users = self.store.snmp_users()?;
-        for (_, scan) in self.store.ranges()? {
-            match search_plan(&scan, &users, self.rhythm.rate).await {
-                Ok(plan) => self.searches.push_back((scan.range.clone(), plan)),
-                Err(error) => faults.push(format!("{}: {error:#}", scan.range)),
+    }
+
+    async fn handle_search(&mut self, event: search::Event) -> Result<()> {
+        let mut is_known = false;
+        if let search::Event::Found(found) = &event
+            && let Some(target) = self.targets.get_mut(&found.address)
+        {
+            is_known = true;
+            if target.failures > 0 {
+                // It was silent and is there after all, perhaps with another password.
+                let credentials = found.credentials.clone();
+                self.driver.read(ReadOrder { address: found.address, credentials, kind: ReadKind::Full });
             }
         }
-        for fault in &faults {
-            log::warn!(fault:% = fault; "a range is not searched");
-        }
-        lock(&self.activity).faults = faults;
-        Ok(())
+        self.searches.handle(event, is_known).await
     }
 
     async fn handle(&mut self, event: Event) {
         match event {
-            Event::Found(found) => {
-                if !self.targets.contains_key(&found.address) {
-                    let order =
-                        ReadOrder { address: found.address, credentials: found.credentials, kind: ReadKind::Full };
-                    self.driver.read(order);
-                }
-            }
-            Event::SearchFinished(progress) => {
-                log::info!(addresses = progress.total, answered = progress.found; "a range has been searched");
-                let mut activity = lock(&self.activity);
-                activity.search = None;
-                if self.searches.is_empty() {
-                    activity.last_search = Some((Timestamp::now(), self.added));
-                }
-            }
             Event::Read(finished) => {
                 let Finished { address, credential, outcome, full, .. } = *finished;
+                let card = self.searches.has_read(address);
                 match outcome {
                     Ok(reading) if reading.outdated => {
                         log::debug!(address:% = address; "rows have changed; reading everything");
                         self.driver.read(ReadOrder { address, credentials: vec![credential], kind: ReadKind::Full });
                     }
-                    Ok(reading) => self.keep(address, credential, reading, full).await,
+                    Ok(reading) => self.keep(address, credential, reading, full, card).await,
                     Err(error) => self.miss(address, &error).await,
                 }
             }
         }
     }
 
-    async fn keep(&mut self, address: SocketAddr, credential: Credential, mut reading: Reading, full: bool) {
+    async fn keep(
+        &mut self,
+        address: SocketAddr,
+        credential: Credential,
+        mut reading: Reading,
+        full: bool,
+        card: Option<Mac>,
+    ) {
         reading.outdated = false;
         let profiles = self.driver.profiles();
         let profile = profiles.named(&reading.profile);
-        let snapshot = profiles.snapshot(profile, &reading.variables);
+        let mut snapshot = profiles.snapshot(profile, &reading.variables);
         let printer = printer_mib::is_printer(&reading.variables)
             || (profile.name != agent_core::profile::BASE && snapshot.identity.serial.is_some());
         if !printer {
             log::debug!(address:% = address; "no printer");
+            let described = System::of(&reading.variables).description.unwrap_or_default();
+            if let Err(error) = self.searches.describe(address, described).await {
+                log::error!(error:% = format!("{error:#}"); "a finding is not described");
+            }
             self.targets.remove(&address);
             self.schedule.remove(&address);
             return;
         }
+        let card = card.or_else(|| self.targets.get(&address)?.card);
+        if snapshot.identity.mac.is_none() {
+            snapshot.identity.mac = card.map(|card| card.to_string());
+        }
         let known = self.targets.get(&address).and_then(|target| target.device.clone());
         let Some(id) = device_id(&snapshot.identity).or(known).or_else(made_id) else { return };
         if !self.targets.contains_key(&address) {
-            self.added += 1;
+            self.searches.has_added();
             self.watch(address, credential.clone(), None);
         }
         // Whoever had this device before has it no longer: it has moved here.
@@ -329,6 +316,7 @@ impl Collector {
         }
         if let Some(target) = self.targets.get_mut(&address) {
             target.credential = credential.clone();
+            target.card = card;
             target.device = Some(id.clone());
             target.failures = 0;
             target.last = Some(reading);
@@ -395,13 +383,6 @@ fn save(store: &Store, batch: &mut Vec<Saved>) {
         log::error!(readings = batch.len(), error:% = format!("{:#}", anyhow::Error::from(error)); "readings are not kept; the next polls bring them again");
     }
     batch.clear();
-}
-
-async fn search_plan(scan: &ScanRange, users: &[Arc<User>], rate: u32) -> Result<SearchPlan> {
-    let included = Range::parse(&scan.range)?;
-    let excluded = Range::parse_list(&scan.exclusions)?;
-    let addresses = ranges::address_set(&[included], &excluded).await?;
-    Ok(SearchPlan { addresses, port: scan.port, credentials: scan.credentials(users), rate })
 }
 
 /// A name for a device that says nothing of itself.

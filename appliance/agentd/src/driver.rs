@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use agent_core::engine::{Engine, Event, ReadOrder, Transmit};
 use agent_core::profile::Profiles;
-use agent_core::sweep::{SearchPlan, SearchProgress};
 use agent_core::tick::Tick;
 use anyhow::{Context, Result};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -76,20 +75,10 @@ impl Driver {
         self.engine.read(now, order);
     }
 
-    /// Starts a search.
-    pub fn search(&mut self, plan: SearchPlan) {
+    /// Takes the answer to an SNMPv3 discovery that a search has made.
+    pub fn learn_engine(&mut self, from: SocketAddr, bytes: &[u8]) {
         let now = self.now();
-        self.engine.search(now, plan);
-    }
-
-    /// Ends the search.
-    pub fn stop_search(&mut self) {
-        self.engine.stop_search();
-    }
-
-    /// How far the search is.
-    pub fn search_progress(&self) -> Option<SearchProgress> {
-        self.engine.search_progress()
+        self.engine.learn_engine(now, from, bytes);
     }
 
     /// Whether nothing is under way.
@@ -136,8 +125,7 @@ impl Driver {
     async fn send_all(&mut self) {
         loop {
             if self.unsent.is_none() {
-                let now = self.now();
-                self.unsent = self.engine.poll_transmit(now);
+                self.unsent = self.engine.poll_transmit();
             }
             let Some(transmit) = &self.unsent else { return };
             // A datagram that cannot be sent (no route, for one) is as good as lost: the engine repeats it, then gives up.

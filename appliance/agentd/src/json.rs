@@ -1,5 +1,6 @@
 //! One device as JSON: the shape documented in `docs/read-json.md`. The only place that knows it.
 
+use agent_core::search::Alive;
 use jiff::Timestamp;
 use serde::Serialize;
 use wire::device::{Alert, Counter, Level, Snapshot, Supply, Tray, TrayKind, total};
@@ -198,6 +199,30 @@ pub fn error_line(address: String, read_at: Timestamp, took: std::time::Duration
         remarks: Vec::new(),
         device: None,
     })
+}
+
+#[derive(Serialize)]
+struct AliveJson<'a> {
+    address: String,
+    alive: Vec<&'static str>,
+    mac: Option<String>,
+    announced: Option<&'a str>,
+    description: Option<&'a str>,
+    host_name: Option<&'a str>,
+}
+
+/// Someone who is there and no printer, as one line.
+pub fn alive_line(alive: &Alive, described: &str, host_name: &str) -> String {
+    let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
+    let alive = AliveJson {
+        address: alive.address.to_string(),
+        alive: alive.signs.iter().map(|sign| sign.keyword()).collect(),
+        mac: alive.mac.map(|mac| mac.to_string()),
+        announced: alive.name.as_deref(),
+        description: some(described),
+        host_name: some(host_name),
+    };
+    serde_json::to_string(&alive).expect("strings and lists always have a JSON form")
 }
 
 fn line(device: &DeviceJson<'_>) -> String {

@@ -11,6 +11,8 @@ pub mod one_shot;
 pub mod print;
 pub mod provision;
 pub mod ranges;
+pub mod search;
+pub mod searches;
 pub mod settings;
 pub mod snmp_options;
 pub mod store;

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
 use agent_core::printer_mib;
-use agent_core::sweep::{SearchPlan, SearchProgress};
+use agent_core::search::{self, Alive, Kinds, SearchPlan, Sign};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use jiff::Timestamp;
@@ -18,6 +18,8 @@ use crate::driver::Driver;
 use crate::json::{self, Circumstances};
 use crate::print;
 use crate::ranges::{self, Range};
+use crate::search::Searcher;
+use crate::searches;
 use crate::snmp_options::SnmpOptions;
 
 /// What both commands take.
@@ -55,9 +57,15 @@ pub struct Discover {
     /// Leave these out; same forms
     #[arg(long, value_name = "RANGE")]
     exclude: Vec<String>,
-    /// Probes a second
+    /// Packets a second
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
+    /// What to ask, separated by commas: snmp, icmp, tcp-echo, local-agent, dns-sd [default: all]
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    probe: Vec<String>,
+    /// Look up the names of those that are there and no printer
+    #[arg(long)]
+    names: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -104,7 +112,6 @@ pub async fn read(command: Read) -> Result<bool> {
                 progress.clear();
                 line.print(command.common.json, whole)?;
             }
-            Some(_) => {}
             None => progress.show(&format!("reading: {} of {} done", addresses.len() - waiting.len(), addresses.len())),
         }
     }
@@ -124,63 +131,155 @@ pub async fn discover(command: Discover) -> Result<bool> {
     if addresses.is_empty() {
         bail!("there is no address to search: the ranges are empty, or excluded as a whole");
     }
-    let started = Instant::now();
+    let kinds = match Kinds::from_words(command.probe.iter().map(String::as_str)) {
+        Ok(_) if command.probe.is_empty() => Kinds::ALL,
+        Ok(kinds) => kinds,
+        Err(word) => bail!("`{word}` is no probe: there are {}", Kinds::WORDS.join(", ")),
+    };
     let credentials = command.common.snmp.credentials()?;
+    let started = Instant::now();
+    let mut searcher = Searcher::new()?;
+    searcher.set_rate(command.rate);
+    searcher.start(SearchPlan { range: 0, addresses, port: command.common.port, credentials, kinds, resume: None });
     let mut driver = Driver::new()?;
-    driver.search(SearchPlan { addresses, port: command.common.port, credentials, rate: command.rate });
     let mut progress = Progress::new(true);
-    let (mut reading, mut printers, mut others, mut searched) = (0_usize, 0_usize, 0_usize, None);
-    while searched.is_none() || reading > 0 {
-        match driver.event_before(Instant::now() + Duration::from_millis(200)).await {
-            Some(Event::Found(found)) => {
-                reading += 1;
-                driver.read(ReadOrder { address: found.address, credentials: found.credentials, kind: ReadKind::Full });
-            }
-            Some(Event::Read(finished)) => {
-                reading -= 1;
-                let line = Outcome::of(&driver, *finished);
-                progress.clear();
-                if line.is_printer() {
-                    printers += 1;
-                    line.print(command.common.json, false)?;
-                } else {
-                    others += 1;
+    let mut met = Met::default();
+    let mut searched = None;
+    while searched.is_none() || met.reading > 0 {
+        let until = Instant::now() + Duration::from_millis(200);
+        tokio::select! {
+            event = searcher.event() => match event {
+                Some(search::Event::Found(found)) => {
+                    met.found(started.elapsed());
+                    if let Some(engine) = found.engine {
+                        driver.learn_engine(found.address, &engine);
+                    }
+                    driver.read(ReadOrder { address: found.address, credentials: found.credentials, kind: ReadKind::Full });
                 }
-            }
-            Some(Event::SearchFinished(end)) => searched = Some(end),
-            None => {
-                if let Some(at) = driver.search_progress() {
-                    progress.show(&words(&at, started.elapsed()));
+                Some(search::Event::Alive(alive)) => drop(met.alive.insert(alive.address, alive)),
+                Some(search::Event::Finished { progress, .. }) => searched = Some((progress, started.elapsed())),
+                None => bail!("the search has ended unexpectedly"),
+            },
+            event = driver.event_before(until) => match event {
+                Some(Event::Read(finished)) => {
+                    met.reading -= 1;
+                    let line = Outcome::of(&driver, *finished);
+                    progress.clear();
+                    match line.is_printer() {
+                        true => {
+                            met.printers.extend(line.ip());
+                            line.print(command.common.json, false)?;
+                        }
+                        false => drop(met.others.insert(line.ip(), line.description())),
+                    }
                 }
-            }
+                None => {
+                    if let Some((_, at)) = searcher.state().progress.first() {
+                        progress.show(&words(at));
+                    }
+                }
+            },
         }
     }
     progress.clear();
-    let total = searched.map_or(0, |end| end.total);
-    let others = if others > 0 { format!(", {others} other SNMP devices") } else { String::new() };
-    eprintln!("{total} addresses searched in {:.1} s: {printers} printers{others}", started.elapsed().as_secs_f64());
-    if printers == 0 {
-        eprintln!(
-            "Found none? Try --community NAME, --port N, or `agentd read ADDRESS` for one device, which says why it fails."
-        );
+    let state = searcher.state();
+    if let Some(fault) = state.fault {
+        bail!(fault);
     }
-    Ok(printers > 0)
+    met.print(command.common.json, command.names).await?;
+    if let Some((end, took)) = searched {
+        met.summary(&end, took);
+    }
+    if let Some(abilities) = state.abilities {
+        let lacking = met.alive.values().any(|alive| alive.mac.is_some()) && !abilities.arp;
+        if lacking {
+            eprintln!("Neighbours were looked for slowly: without CAP_NET_RAW this program cannot send ARP itself.");
+        }
+        if kinds.echo && !abilities.echo {
+            eprintln!("ICMP echo was left out: it needs CAP_NET_RAW, or a group within net.ipv4.ping_group_range.");
+        }
+    }
+    Ok(!met.printers.is_empty())
+}
+
+/// Whom a search has met.
+#[derive(Default)]
+struct Met {
+    reading: usize,
+    answered: usize,
+    last_answer: Duration,
+    printers: BTreeSet<IpAddr>,
+    others: BTreeMap<Option<IpAddr>, String>,
+    alive: BTreeMap<Ipv4Addr, Alive>,
+}
+
+impl Met {
+    fn found(&mut self, at: Duration) {
+        self.reading += 1;
+        self.answered += 1;
+        self.last_answer = at;
+    }
+
+    /// Everyone who is there and no printer, with what it answers to.
+    async fn print(&self, as_json: bool, names: bool) -> Result<()> {
+        for alive in self.alive.values().filter(|alive| !self.printers.contains(&IpAddr::V4(alive.address))) {
+            let name = match names {
+                true => searches::host_name(alive.address).await.unwrap_or_default(),
+                false => String::new(),
+            };
+            let described = self.others.get(&Some(IpAddr::V4(alive.address))).map_or("", String::as_str);
+            let line = match as_json {
+                true => json::alive_line(alive, described, &name),
+                false => print::alive(alive, described, &name),
+            };
+            writeln!(std::io::stdout(), "{line}").context("standard output is closed")?;
+        }
+        Ok(())
+    }
+
+    fn summary(&self, end: &search::Progress, took: Duration) {
+        let printers = self.printers.len();
+        let with = |sign| self.alive.values().filter(|alive| alive.signs.contains(&sign)).count();
+        let mut parts = vec![format!("{printers} printers")];
+        let others = self.answered.saturating_sub(printers);
+        let silent = self.alive.len() - with(Sign::Snmp);
+        for (count, what) in
+            [(others, "other SNMP devices"), (silent, "alive without SNMP"), (with(Sign::LocalAgent), "LocalAgents")]
+        {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
+        }
+        let seconds = took.as_secs_f64();
+        eprintln!("{} addresses searched in {seconds:.1} s: {}", end.addresses, parts.join(", "));
+        if self.answered > 0 {
+            eprintln!("{} packets; the last one answered after {:.1} s", end.sent, self.last_answer.as_secs_f64());
+        }
+        if end.no_route > 0 {
+            eprintln!(
+                "{} addresses cannot be reached from here: check this machine's gateway and network mask",
+                end.no_route
+            );
+        }
+        if printers == 0 {
+            eprintln!(
+                "Found none? Try --community NAME, --port N, or `agentd read ADDRESS` for one device, which says why it fails."
+            );
+        }
+    }
 }
 
 /// How far a search is, with the time that is left.
-fn words(at: &SearchProgress, elapsed: Duration) -> String {
-    let share = if at.total == 0 { 1.0 } else { ratio(at.done, at.total) };
-    let left = if share > 0.02 {
-        format!(", about {:.0} s left", elapsed.as_secs_f64() * (1.0 - share) / share)
-    } else {
-        String::new()
-    };
-    format!("searching: {} of {} addresses, {} answered{left}", at.done, at.total, at.found)
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a share of at most a million addresses")]
-fn ratio(part: u64, whole: u64) -> f64 {
-    part as f64 / whole as f64
+fn words(at: &search::Progress) -> String {
+    let again = if at.again > 0 { ", asking the silent ones again" } else { "" };
+    format!(
+        "searching {} addresses: {} % done, {} answered SNMP, {} there, about {} s left{again}",
+        at.addresses,
+        at.done / 10,
+        at.found,
+        at.alive,
+        at.left.as_secs()
+    )
 }
 
 pub(crate) async fn socket_address(target: &str, port: u16) -> Result<SocketAddr> {
@@ -230,6 +329,19 @@ impl Outcome {
 
     fn is_printer(&self) -> bool {
         self.printer
+    }
+
+    fn ip(&self) -> Option<IpAddr> {
+        let address = &self.circumstances.address;
+        address.parse().ok().or_else(|| Some(address.parse::<SocketAddr>().ok()?.ip()))
+    }
+
+    /// What SNMP says of it, or why it could not be read.
+    fn description(&self) -> String {
+        match &self.snapshot {
+            Ok(snapshot) => snapshot.identity.description.clone().unwrap_or_default(),
+            Err(error) => error.clone(),
+        }
     }
 
     fn print(self, as_json: bool, whole: bool) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use agent_core::search::{Alive, Sign};
 use webkit::device_view::strip_supply;
 use wire::device::{Level, Snapshot, TrayKind, total};
 
@@ -29,6 +30,28 @@ pub fn summary(address: &str, snapshot: &Snapshot) -> String {
         identity.serial.as_deref().unwrap_or("–"),
         levels.join(", "),
     )
+}
+
+/// Someone who is there and no printer, on one line.
+pub fn alive(alive: &Alive, described: &str, host_name: &str) -> String {
+    let signs = &alive.signs;
+    let what = if signs.contains(&Sign::LocalAgent) {
+        "a LocalAgent answers here"
+    } else if signs.contains(&Sign::Snmp) {
+        "no printer"
+    } else if signs.contains(&Sign::SnmpEngine) {
+        "speaks SNMPv3 only: wrong user?"
+    } else if signs.contains(&Sign::SnmpClosed) {
+        "alive, SNMP is switched off"
+    } else {
+        "alive, no SNMP: wrong community?"
+    };
+    let how: Vec<&str> = signs.iter().map(|sign| sign.keyword()).collect();
+    let mac = alive.mac.map_or_else(String::new, |mac| mac.to_string());
+    let names = [host_name, alive.name.as_deref().unwrap_or_default(), described];
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    let line = format!("{:<21} {what:<33} {mac:<17} {:<24} {}", alive.address, how.join(","), names.join("; "));
+    line.trim_end().to_owned()
 }
 
 /// The whole device.

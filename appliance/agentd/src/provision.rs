@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use agent_core::search::Kinds;
 use agent_core::snmp::{AuthProtocol, KeyExtension, Keyed, PrivProtocol, Secret, Transport, User, UserError, Version};
 use serde::Deserialize;
 use thiserror::Error;
@@ -52,6 +53,9 @@ pub enum ProvisionError {
     /// A transport that is not spoken.
     #[error("agent.toml, [[scan]] {0}: the transport is udp or tcp")]
     Transport(String),
+    /// A kind of question that there is not.
+    #[error("agent.toml, [[scan]]: `{0}` is no probe; there are {1}, and at least one is needed")]
+    Probe(String, String),
     /// A user who is defined nowhere.
     #[error("agent.toml, [[scan]]: there is no [[snmp_user]] named `{0}`")]
     NoUser(String),
@@ -118,6 +122,7 @@ struct ScanTable {
     snmp: Option<Vec<String>>,
     #[serde(default)]
     transport: Option<String>,
+    probes: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -217,6 +222,14 @@ impl ScanTable {
         if versions.is_empty() || versions.iter().any(lacks) {
             return Err(ProvisionError::NoCredential(self.range));
         }
+        let kinds = match &self.probes {
+            Some(words) if words.is_empty() => {
+                return Err(ProvisionError::Probe(String::new(), Kinds::WORDS.join(", ")));
+            }
+            Some(words) => Kinds::from_words(words.iter().map(String::as_str))
+                .map_err(|word| ProvisionError::Probe(word.to_owned(), Kinds::WORDS.join(", ")))?,
+            None => Kinds::ALL,
+        };
         Range::parse(&self.range)?;
         for exclusion in &self.exclude {
             Range::parse(exclusion)?;
@@ -229,6 +242,7 @@ impl ScanTable {
             versions,
             communities,
             users: self.users,
+            kinds,
         })
     }
 }

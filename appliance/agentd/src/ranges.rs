@@ -4,12 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use agent_core::discover::{AddressRange, AddressSet, RangeError};
 use anyhow::{Context, Result, bail};
-use ipnet::Ipv4Net;
+
+use crate::search;
 
 /// The word for the subnets that this machine is attached to.
 pub const OWN_SUBNETS: &str = "own-subnets";
-/// Larger subnets than this are searched only when they are written out.
-const SMALLEST_PREFIX: u8 = 16;
 
 /// One range, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +49,7 @@ impl Range {
                 Ok(vec![AddressRange::parse(&address.to_string())?])
             }
             Self::OwnSubnets => {
-                own_subnets()?.iter().map(|network| Ok(AddressRange::parse(&network.to_string())?)).collect()
+                search::own_subnets()?.iter().map(|network| Ok(AddressRange::parse(&network.to_string())?)).collect()
             }
         }
     }
@@ -83,22 +82,6 @@ pub async fn resolve(host: &str) -> Result<Ipv4Addr> {
         SocketAddr::V6(_) => None,
     });
     addresses.next().with_context(|| format!("the name {host} has no IPv4 address"))
-}
-
-/// The IPv4 subnets of this machine, without loopback.
-pub fn own_subnets() -> Result<Vec<Ipv4Net>> {
-    let interfaces = nix::ifaddrs::getifaddrs().context("the network interfaces cannot be listed")?;
-    let mut networks: Vec<Ipv4Net> = interfaces
-        .filter_map(|interface| {
-            let address = interface.address?.as_sockaddr_in()?.ip();
-            let mask = interface.netmask?.as_sockaddr_in()?.ip();
-            let network = Ipv4Net::with_netmask(address, mask).ok()?.trunc();
-            (!address.is_loopback() && network.prefix_len() >= SMALLEST_PREFIX).then_some(network)
-        })
-        .collect();
-    networks.sort();
-    networks.dedup();
-    Ok(networks)
 }
 
 /// Whether a text can be a host name (RFC 1123) and is no failed attempt at an address.

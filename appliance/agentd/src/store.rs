@@ -7,6 +7,7 @@
 pub mod devices;
 pub mod meters;
 pub mod outbox;
+pub mod search;
 pub mod settings;
 pub mod snmp_users;
 mod users;
@@ -25,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001-first.sql"),
     include_str!("../migrations/0002-snmpv3.sql"),
     include_str!("../migrations/0003-identity.sql"),
+    include_str!("../migrations/0004-search.sql"),
 ];
 /// Days of meters and of reports that are kept.
 const KEPT_DAYS: i64 = 90;

@@ -65,6 +65,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/discovery/range", post(discovery::add_range))
         .route("/discovery/range/{id}/remove", post(discovery::remove_range))
         .route("/discovery/search", post(discovery::search))
+        .route("/discovery/go-on", post(discovery::go_on))
         .route("/discovery/stop", post(discovery::stop))
         .route("/discovery/rhythm", post(discovery::set_rhythm))
         .route("/manager", get(manager::show).post(manager::set))

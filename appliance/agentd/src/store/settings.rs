@@ -1,8 +1,9 @@
 //! What was set: the schedule, the ranges to search, the manager.
 
-use agent_core::change::Changes;
 use std::sync::Arc;
 
+use agent_core::change::Changes;
+use agent_core::search::Kinds;
 use agent_core::snmp::{Credential, Transport, User, Version};
 use rusqlite::{Transaction, params};
 use wire::enrolment::EnrolmentCode;
@@ -28,6 +29,8 @@ pub struct ScanRange {
     pub communities: Vec<String>,
     /// Labels of users in the order in which they are tried.
     pub users: Vec<String>,
+    /// What is asked.
+    pub kinds: Kinds,
 }
 
 impl ScanRange {
@@ -89,13 +92,16 @@ impl Store {
     /// The ranges to search, in the order in which they were given.
     pub fn ranges(&self) -> Result<Vec<(i64, ScanRange)>> {
         let connection = self.connection();
-        let mut rows = connection
-            .prepare("SELECT id, range, exclusions, port, versions, communities, snmp_users, transport FROM scan_range ORDER BY id")?;
+        let mut rows = connection.prepare(
+            "SELECT id, range, exclusions, port, versions, communities, snmp_users, transport, probes
+                      FROM scan_range ORDER BY id",
+        )?;
         let ranges = rows.query_map([], |row| {
             let words: String = row.get(4)?;
             let communities: String = row.get(5)?;
             let users: String = row.get(6)?;
             let transport: String = row.get(7)?;
+            let probes: String = row.get(8)?;
             let range = ScanRange {
                 range: row.get(1)?,
                 exclusions: row.get(2)?,
@@ -104,6 +110,7 @@ impl Store {
                 communities: communities.lines().map(str::to_owned).collect(),
                 users: users.lines().map(str::to_owned).collect(),
                 transport: Transport::from_keyword(&transport).unwrap_or_default(),
+                kinds: Kinds::from_words(probes.split(',')).unwrap_or(Kinds::ALL),
             };
             Ok((row.get(0)?, range))
         })?;
@@ -179,8 +186,8 @@ impl Store {
 fn add_range(change: &Transaction<'_>, range: &ScanRange) -> Result<()> {
     let versions = range.versions.iter().map(|version| version.keyword()).collect::<Vec<_>>().join(",");
     change.execute(
-        "INSERT INTO scan_range (range, exclusions, port, versions, communities, snmp_users, transport)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO scan_range (range, exclusions, port, versions, communities, snmp_users, transport, probes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             range.range,
             range.exclusions,
@@ -189,6 +196,7 @@ fn add_range(change: &Transaction<'_>, range: &ScanRange) -> Result<()> {
             range.communities.join("\n"),
             range.users.join("\n"),
             range.transport.keyword(),
+            range.kinds.words().collect::<Vec<_>>().join(","),
         ],
     )?;
     Ok(())

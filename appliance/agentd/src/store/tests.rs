@@ -232,6 +232,7 @@ fn users_of_snmp_and_who_is_read_as_whom_survive() {
     assert!(!store.set_snmp_user(&user).unwrap());
     assert!(store.set_snmp_user(&user).unwrap(), "replaced");
     let range = ScanRange {
+        kinds: agent_core::search::Kinds::ALL,
         range: "192.0.2.0/24".to_owned(),
         exclusions: String::new(),
         port: 161,

@@ -162,7 +162,7 @@ pub(super) async fn list(
         tiles,
         rows: rows.collect(),
         is_empty,
-        is_searching: parts.collector.activity().search.is_some(),
+        is_searching: parts.collector.activity().search.is_searching(),
         newer: query.page.checked_sub(1),
         older,
         q: query.q,

@@ -1,5 +1,6 @@
 //! Where to search, with which communities, how often; and how far the search is.
 
+use agent_core::search::{Kinds, Progress, Sign};
 use askama::Template;
 use axum::Extension;
 use axum::extract::Path;
@@ -10,34 +11,67 @@ use webkit::form::CheckedForm;
 use webkit::moment::Ago;
 use webkit::page::Problem;
 use webkit::site::Visit;
-use webkit::text::{fill, number};
+use webkit::text::{Lang, fill, number};
 use webkit::texts;
 
 use super::Parts;
 use super::devices::NoFields;
 use crate::collector::{Activity, Command};
-use crate::ranges::{self, OWN_SUBNETS, Range};
+use crate::ranges::{OWN_SUBNETS, Range};
+use crate::search as searching;
 use crate::settings::Rhythm;
+use crate::store::search::Finding;
 use crate::store::settings::ScanRange;
 
 /// Most ranges and most communities of one.
 const MAX_RANGES: usize = 200;
 const MAX_COMMUNITIES: usize = 10;
+/// Most rows of those that were met and are no printers.
+const MAX_MET: usize = 200;
 
 texts! {
     /// Words of the page.
     Texts {
         title: "Discovery", "Suche";
         running: "Searching {}", "Durchsucht {}";
-        progress: "{} of {} addresses, {} answered", "{} von {} Adressen, {} antworten";
-        time_left: "about {} s left", "noch etwa {} s";
+        progress: "{} % of {} addresses; {} answer SNMP, {} are there", "{} % von {} Adressen; {} antworten auf SNMP, {} sind da";
+        again: "the silent ones are being asked again", "wer still ist, wird noch einmal gefragt";
+        seconds_left: "about {} s left", "noch etwa {} s";
+        minutes_left: "about {} min left", "noch etwa {} min";
+        hours_left: "about {} h left", "noch etwa {} h";
         idle: "No search is running.", "Es läuft keine Suche.";
-        last: "Last search: {} new printers,", "Letzte Suche: {} neue Drucker,";
+        last: "Last search: {} new printers, {} known ones,", "Letzte Suche: {} neue Drucker, {} bekannte,";
         watched: "{} devices are watched.", "{} Geräte werden überwacht.";
         search_now: "Search now", "Jetzt suchen";
         stop: "Stop", "Anhalten";
         ordered: "The search begins.", "Die Suche beginnt.";
         stopped: "The search is stopped.", "Die Suche ist angehalten.";
+        go_on: "Go on", "Weitersuchen";
+        going_on: "The search goes on where it was stopped.", "Die Suche geht dort weiter, wo sie angehalten wurde.";
+        paused: "The search was stopped and can be gone on with.", "Die Suche wurde angehalten und kann fortgesetzt werden.";
+        no_arp: "Neighbours on attached networks are found slowly, because this program may not send ARP. Give the service CAP_NET_RAW (see docs/discovery.md).", "Nachbarn in angeschlossenen Netzen werden nur langsam gefunden, weil dieses Programm kein ARP senden darf. Geben Sie dem Dienst CAP_NET_RAW (siehe docs/discovery.md).";
+        no_echo: "Ping (ICMP echo) is left out: the service needs CAP_NET_RAW or a group within net.ipv4.ping_group_range.", "Ping (ICMP-Echo) entfällt: Der Dienst braucht CAP_NET_RAW oder eine Gruppe in net.ipv4.ping_group_range.";
+        no_names: "Names from the DNS are left out: the name server does not answer in time.", "Namen aus dem DNS entfallen: Der Nameserver antwortet nicht rechtzeitig.";
+        met: "Who else is there", "Wer sonst noch da ist";
+        met_text: "Met by the last search and no printer that can be read. A printer in this list usually has another community, another user, or SNMP switched off.", "Bei der letzten Suche angetroffen, aber kein lesbarer Drucker. Steht ein Drucker in dieser Liste, hat er meist eine andere Community, einen anderen Benutzer oder abgeschaltetes SNMP.";
+        met_more: "{} more are not shown; `agentd discover` lists all.", "{} weitere werden nicht gezeigt; „agentd discover“ listet alle auf.";
+        address: "Address", "Adresse";
+        what: "What it is", "Was es ist";
+        signs: "Answers to", "Antwortet auf";
+        name: "Name", "Name";
+        is_local_agent: "a LocalAgent answers here", "hier antwortet ein LocalAgent";
+        is_no_printer: "answers SNMP, no printer", "antwortet auf SNMP, kein Drucker";
+        is_engine: "speaks SNMPv3: wrong user?", "spricht SNMPv3: falscher Benutzer?";
+        is_closed: "alive, SNMP switched off", "da, SNMP abgeschaltet";
+        is_silent: "alive, no SNMP: wrong community?", "da, kein SNMP: falsche Community?";
+        probes: "Ask by", "Fragen mit";
+        probes_hint: "Shows who is there without answering SNMP. On attached networks ARP is always used.", "Zeigt, wer da ist, ohne auf SNMP zu antworten. In angeschlossenen Netzen wird immer ARP verwendet.";
+        probe_snmp: "SNMP", "SNMP";
+        probe_icmp: "Ping (ICMP echo)", "Ping (ICMP-Echo)";
+        probe_tcp_echo: "TCP echo (port 7)", "TCP-Echo (Port 7)";
+        probe_local_agent: "LocalAgents (TCP 9418)", "LocalAgents (TCP 9418)";
+        probe_dns_sd: "Announcements (DNS-SD)", "Ankündigungen (DNS-SD)";
+        no_probe: "Choose at least one way to ask.", "Bitte mindestens einen Weg zu fragen wählen.";
         busy: "Too much is waiting already. Try again in a moment.", "Es wartet schon zu viel. Bitte gleich noch einmal versuchen.";
         fault: "Not searched: {}", "Nicht durchsucht: {}";
         ranges: "Where to search", "Wo gesucht wird";
@@ -45,6 +79,7 @@ texts! {
         none: "No range is set, so nothing is searched.", "Kein Bereich ist eingetragen; es wird nichts durchsucht.";
         range: "Range", "Bereich";
         range_hint: "192.0.2.0/24, 192.0.2.10-99, 192.0.2.7 or a host name", "192.0.2.0/24, 192.0.2.10-99, 192.0.2.7 oder ein Hostname";
+        own_subnets: "own subnets", "eigene Subnetze";
         own: "This machine's own subnets: {}", "Eigene Subnetze dieses Rechners: {}";
         add_own: "Search own subnets", "Eigene Subnetze durchsuchen";
         exclusions: "Without", "Ohne";
@@ -62,7 +97,7 @@ texts! {
         poll: "Read every device every … seconds", "Jedes Gerät alle … Sekunden lesen";
         search: "Search all ranges every … seconds", "Alle Bereiche alle … Sekunden durchsuchen";
         report: "Report changes after at most … seconds", "Änderungen nach höchstens … Sekunden melden";
-        rate: "Probes a second while searching", "Anfragen pro Sekunde bei der Suche";
+        rate: "Packets a second while searching", "Pakete pro Sekunde bei der Suche";
         save: "Save", "Speichern";
         saved: "Saved.", "Gespeichert.";
         too_many: "There are {} ranges already; that is the most.", "Es gibt schon {} Bereiche; mehr gehen nicht.";
@@ -80,6 +115,9 @@ struct Page {
     csrf: String,
     state: State,
     faults: Vec<String>,
+    lacks: Vec<&'static str>,
+    met: Vec<MetRow>,
+    met_more: Option<String>,
     ranges: Vec<RangeRow>,
     own_subnets: Option<String>,
     form: RangeForm,
@@ -90,14 +128,29 @@ struct Page {
 
 struct State {
     heading: String,
-    detail: String,
-    share: Option<u64>,
+    running: Vec<RunningRow>,
+    can_go_on: bool,
     last: Option<(String, Ago)>,
     watched: String,
 }
 
+struct RunningRow {
+    range: String,
+    detail: String,
+    share: u32,
+}
+
+struct MetRow {
+    address: String,
+    what: &'static str,
+    signs: String,
+    names: String,
+    mac: String,
+}
+
 struct RangeRow {
     id: i64,
+    probes: String,
     range: String,
     exclusions: String,
     port: u16,
@@ -115,6 +168,11 @@ pub(super) struct RangeForm {
     communities: String,
     v2c: Option<String>,
     v1: Option<String>,
+    snmp: Option<String>,
+    icmp: Option<String>,
+    tcp_echo: Option<String>,
+    local_agent: Option<String>,
+    dns_sd: Option<String>,
 }
 
 impl Default for RangeForm {
@@ -126,6 +184,11 @@ impl Default for RangeForm {
             communities: "public".to_owned(),
             v2c: None,
             v1: None,
+            snmp: None,
+            icmp: None,
+            tcp_echo: None,
+            local_agent: None,
+            dns_sd: None,
         }
     }
 }
@@ -154,28 +217,46 @@ impl From<Rhythm> for RhythmForm {
 impl Page {
     async fn of(visit: &Visit, parts: &Parts) -> Result<Self, Problem> {
         let t = Texts::of(visit.lang());
-        let (ranges, rhythm) = parts.ask(|store| Ok((store.ranges()?, store.rhythm()?))).await?;
+        let (ranges, rhythm, mut met) =
+            parts.ask(|store| Ok((store.ranges()?, store.rhythm()?, store.findings()?))).await?;
+        met.retain(|finding| !finding.is_device);
         let activity = parts.collector.activity();
         let has_own = ranges.iter().any(|(_, range)| range.range == OWN_SUBNETS);
         let own =
-            ranges::own_subnets().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            searching::own_subnets().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let rows = ranges.into_iter().map(|(id, range)| RangeRow {
             id,
+            probes: range.kinds.words().collect::<Vec<_>>().join(", "),
             versions: range.versions.iter().map(|version| version.keyword()).collect::<Vec<_>>().join(", "),
             communities: fill(t.secret, &[&range.communities.len()]),
             range: if range.range == OWN_SUBNETS { fill(t.own, &[&own]) } else { range.range },
             exclusions: range.exclusions,
             port: range.port,
         });
-        let v2c = Some("on".to_owned());
+        let on = || Some("on".to_owned());
+        let lacks = activity.search.lacks;
+        let lacks = [(lacks.arp, t.no_arp), (lacks.echo, t.no_echo), (lacks.names, t.no_names)];
+        let met_more = met.len().checked_sub(MAX_MET).filter(|more| *more > 0);
         Ok(Self {
             t,
             csrf: visit.csrf().to_owned(),
             state: State::of(visit, &activity),
-            faults: activity.faults.iter().map(|fault| fill(t.fault, &[fault])).collect(),
+            faults: activity.search.faults.iter().map(|fault| fill(t.fault, &[fault])).collect(),
+            lacks: lacks.into_iter().filter(|(lacking, _)| *lacking).map(|(_, words)| words).collect(),
+            met: met.iter().take(MAX_MET).map(|finding| MetRow::of(t, finding)).collect(),
+            met_more: met_more.map(|more| fill(t.met_more, &[&more])),
             ranges: rows.collect(),
             own_subnets: Some(own).filter(|own| !has_own && !own.is_empty()),
-            form: RangeForm { v1: v2c.clone(), v2c, ..RangeForm::default() },
+            form: RangeForm {
+                v1: on(),
+                v2c: on(),
+                snmp: on(),
+                icmp: on(),
+                tcp_echo: on(),
+                local_agent: on(),
+                dns_sd: on(),
+                ..RangeForm::default()
+            },
             rhythm: rhythm.into(),
             problem: None,
             rhythm_problem: None,
@@ -187,24 +268,69 @@ impl State {
     fn of(visit: &Visit, activity: &Activity) -> Self {
         let lang = visit.lang();
         let t = Texts::of(lang);
-        let (mut heading, mut detail, mut share) = (t.idle.to_owned(), String::new(), None);
-        if let Some((range, at)) = &activity.search {
-            heading = fill(t.running, &[range]);
-            detail = fill(t.progress, &[&number(lang, at.done), &number(lang, at.total), &number(lang, at.found)]);
-            let hundredths = (at.done * 100).checked_div(at.total).unwrap_or(100);
-            share = Some(hundredths);
-            if let (Some(began), true) = (activity.search_began, at.done > 0) {
-                let left = began.elapsed().as_secs().saturating_mul(at.total - at.done) / at.done;
-                detail = format!("{detail}, {}", fill(t.time_left, &[&left]));
+        let search = &activity.search;
+        let heading = match search.running.as_slice() {
+            [] if search.can_go_on => t.paused.to_owned(),
+            [] => t.idle.to_owned(),
+            [(range, _), rest @ ..] => {
+                let name = if range == OWN_SUBNETS { t.own_subnets } else { range };
+                let more = if rest.is_empty() { String::new() } else { format!(" + {}", rest.len()) };
+                fill(t.running, &[&format!("{name}{more}")])
             }
-        }
+        };
         let watched = u64::try_from(activity.watched).unwrap_or(u64::MAX);
         Self {
             heading,
-            detail,
-            share,
-            last: activity.last_search.map(|(at, added)| (fill(t.last, &[&added]), visit.viewer.ago(at))),
+            running: search.running.iter().map(|(range, at)| RunningRow::of(lang, range, at)).collect(),
+            can_go_on: search.can_go_on,
+            last: search.last.map(|last| (fill(t.last, &[&last.added, &last.known]), visit.viewer.ago(last.at))),
             watched: fill(t.watched, &[&number(lang, watched)]),
+        }
+    }
+}
+
+impl RunningRow {
+    fn of(lang: Lang, range: &str, at: &Progress) -> Self {
+        let t = Texts::of(lang);
+        let percent = at.done / 10;
+        let numbers = [number(lang, at.addresses), number(lang, at.found), number(lang, at.alive)];
+        let [addresses, found, alive] = &numbers;
+        let mut detail = fill(t.progress, &[&percent, addresses, found, alive]);
+        if at.again > 0 {
+            detail = format!("{detail}; {}", t.again);
+        }
+        let seconds = at.left.as_secs();
+        let left = match seconds {
+            0..=119 => fill(t.seconds_left, &[&seconds]),
+            120..=7199 => fill(t.minutes_left, &[&seconds.div_ceil(60)]),
+            _ => fill(t.hours_left, &[&seconds.div_ceil(3600)]),
+        };
+        let range = if range == OWN_SUBNETS { t.own_subnets.to_owned() } else { range.to_owned() };
+        Self { range, detail: format!("{detail}; {left}"), share: percent }
+    }
+}
+
+impl MetRow {
+    fn of(t: &'static Texts, finding: &Finding) -> Self {
+        let has = |sign| finding.signs.contains(&sign);
+        let what = if has(Sign::LocalAgent) {
+            t.is_local_agent
+        } else if has(Sign::Snmp) {
+            t.is_no_printer
+        } else if has(Sign::SnmpEngine) {
+            t.is_engine
+        } else if has(Sign::SnmpClosed) {
+            t.is_closed
+        } else {
+            t.is_silent
+        };
+        let names = [&finding.host_name, &finding.announced, &finding.described];
+        Self {
+            address: finding.address.to_string(),
+            what,
+            signs: finding.signs.iter().map(|sign| sign.keyword()).collect::<Vec<_>>().join(", "),
+            names: names.into_iter().filter(|name| !name.is_empty()).cloned().collect::<Vec<_>>().join("; "),
+            mac: finding.mac.map(|mac| mac.to_string()).unwrap_or_default(),
         }
     }
 }
@@ -257,7 +383,20 @@ impl RangeForm {
         if versions.is_empty() {
             return Err(t.no_version.to_owned());
         }
+        let probes = [
+            (&self.snmp, "snmp"),
+            (&self.icmp, "icmp"),
+            (&self.tcp_echo, "tcp-echo"),
+            (&self.local_agent, "local-agent"),
+            (&self.dns_sd, "dns-sd"),
+        ];
+        let probes: Vec<&str> = probes.iter().filter(|(chosen, _)| chosen.is_some()).map(|(_, word)| *word).collect();
+        let kinds = match Kinds::from_words(probes.iter().copied()) {
+            Ok(kinds) if !probes.is_empty() => kinds,
+            _ => return Err(t.no_probe.to_owned()),
+        };
         Ok(ScanRange {
+            kinds,
             range: self.range.trim().to_owned(),
             exclusions: self.exclusions.trim().to_owned(),
             port,
@@ -293,6 +432,14 @@ pub(super) async fn stop(
     CheckedForm(NoFields {}): CheckedForm<NoFields>,
 ) -> Response {
     order(&visit, &parts, Command::StopSearch, Texts::of(visit.lang()).stopped)
+}
+
+pub(super) async fn go_on(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    CheckedForm(NoFields {}): CheckedForm<NoFields>,
+) -> Response {
+    order(&visit, &parts, Command::GoOnSearching, Texts::of(visit.lang()).going_on)
 }
 
 fn order(visit: &Visit, parts: &Parts, command: Command, done: &str) -> Response {
@@ -338,7 +485,8 @@ mod tests {
     use super::*;
 
     fn form() -> RangeForm {
-        RangeForm { range: "192.0.2.0/24".to_owned(), v2c: Some("on".to_owned()), ..RangeForm::default() }
+        let on = || Some("on".to_owned());
+        RangeForm { range: "192.0.2.0/24".to_owned(), v2c: on(), snmp: on(), ..RangeForm::default() }
     }
 
     #[test]
@@ -356,5 +504,6 @@ mod tests {
         assert_eq!(fault(|form| form.port = "99999".to_owned()), t.no_port);
         assert_eq!(fault(|form| form.communities = " \n ".to_owned()), t.no_community);
         assert_eq!(fault(|form| form.v2c = None), t.no_version);
+        assert_eq!(fault(|form| form.snmp = None), t.no_probe);
     }
 }

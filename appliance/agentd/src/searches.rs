@@ -1,0 +1,426 @@
+//! Which ranges are searched when, and what is kept of it: cursors to go on from after a power cut, and everyone who was met.
+//!
+//! Sends nothing itself: [`crate::search`] does. Reads no device: the collector does, a few new ones at a time, so that known
+//! devices are polled first.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agent_core::arp::Mac;
+use agent_core::engine::{ReadKind, ReadOrder};
+use agent_core::search::{Alive, Cursor, Event, Found, Progress, Resume, SearchPlan};
+use agent_core::snmp::User;
+use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio::task::JoinSet;
+
+use crate::ranges::{self, Range};
+use crate::search::Searcher;
+use crate::settings::Rhythm;
+use crate::store::Store;
+use crate::store::search::Unfinished;
+use crate::store::settings::ScanRange;
+
+/// First readings under way at once: the engine has room for more, which belongs to known devices.
+const MAX_FIRST_READINGS: usize = 16;
+/// First readings that wait; those beyond are found again by the next search.
+const MAX_WAITING: usize = 8_192;
+/// How often cursors are kept. Where a search goes on is where it was one to two of these before the interruption, so that
+/// what was under way is asked again.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
+/// Whom a search has met is kept after this time, or when there are so many.
+const FINDINGS_EVERY: Duration = Duration::from_secs(2);
+/// See [`FINDINGS_EVERY`].
+const MAX_UNKEPT: usize = 256;
+/// Names that are looked up in the DNS at the same time.
+const MAX_LOOKUPS: usize = 4;
+/// How long a name may take.
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(2);
+/// So many names in a row that took too long, and no more are looked up until the next search.
+const MAX_SLOW_LOOKUPS: u32 = 4;
+/// Names that wait to be looked up.
+const MAX_NAMELESS: usize = 1_024;
+
+/// What the pages may know of searches.
+#[derive(Debug, Clone, Default)]
+pub struct SearchState {
+    /// The ranges that are being searched, and how far.
+    pub running: Vec<(String, Progress)>,
+    /// Whether there are searches that a person has stopped and could go on with.
+    pub can_go_on: bool,
+    /// The last search that came to its end.
+    pub last: Option<LastSearch>,
+    /// Ranges that could not be searched or only in part, and why.
+    pub faults: Vec<String>,
+    /// What is missing for a better search.
+    pub lacks: Lacks,
+}
+
+impl SearchState {
+    /// Whether anything is being searched.
+    pub fn is_searching(&self) -> bool {
+        !self.running.is_empty()
+    }
+}
+
+/// What came of a search of all ranges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastSearch {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Printers that were new.
+    pub added: usize,
+    /// Printers that were known.
+    pub known: usize,
+}
+
+/// What this machine did not let a search do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lacks {
+    /// ARP of its own: neighbours are found slowly.
+    pub arp: bool,
+    /// ICMP echo.
+    pub echo: bool,
+    /// Names: the resolver is slow or silent.
+    pub names: bool,
+}
+
+struct Running {
+    range: i64,
+    label: String,
+    plan: String,
+    /// The cursor to go on from, and a newer one that will be it next.
+    cursors: [Cursor; 2],
+}
+
+/// See the module's page.
+pub struct Searches {
+    searcher: Searcher,
+    store: Arc<Store>,
+    /// By numbers that are used once, so that late news of a search that was stopped is not taken for that of its successor.
+    running: BTreeMap<i64, Running>,
+    last_number: i64,
+    stopped: Vec<Unfinished>,
+    /// What was interrupted when the program ended, and is gone on with at the first opportunity.
+    interrupted: Vec<Unfinished>,
+    due: Instant,
+    began: Timestamp,
+    kept: Instant,
+    added: usize,
+    known: usize,
+    waiting: VecDeque<Found>,
+    reading: BTreeMap<SocketAddr, Option<Mac>>,
+    unkept: Vec<(Alive, String)>,
+    findings_kept: Instant,
+    nameless: VecDeque<Alive>,
+    lookups: JoinSet<(Alive, Option<String>)>,
+    slow_lookups: u32,
+    last: Option<LastSearch>,
+    faults: Vec<String>,
+}
+
+impl Searches {
+    /// Searches over a store, with those that were interrupted. Needs a tokio runtime.
+    pub fn new(store: Arc<Store>, rhythm: &Rhythm) -> Result<Self> {
+        let searcher = Searcher::new()?;
+        searcher.set_rate(rhythm.rate);
+        let (stopped, interrupted): (Vec<_>, Vec<_>) =
+            store.unfinished_searches()?.into_iter().partition(|search| search.stopped);
+        let due = if stopped.is_empty() { Instant::now() } else { Instant::now() + rhythm.search };
+        Ok(Self {
+            searcher,
+            store,
+            running: BTreeMap::new(),
+            last_number: 0,
+            stopped,
+            interrupted,
+            due,
+            began: Timestamp::now(),
+            kept: Instant::now(),
+            added: 0,
+            known: 0,
+            waiting: VecDeque::new(),
+            reading: BTreeMap::new(),
+            unkept: Vec::new(),
+            findings_kept: Instant::now(),
+            nameless: VecDeque::new(),
+            lookups: JoinSet::new(),
+            slow_lookups: 0,
+            last: None,
+            faults: Vec::new(),
+        })
+    }
+
+    /// Searches all ranges from the start, as soon as [`Self::work`] is called.
+    pub fn start(&mut self) {
+        self.halt();
+        self.stopped.clear();
+        self.interrupted.clear();
+        self.due = Instant::now();
+    }
+
+    /// Ends the searches; they can be gone on with.
+    pub fn stop(&mut self) -> Result<()> {
+        self.stopped = self.unfinished(true);
+        self.halt();
+        self.store.set_unfinished_searches(&self.stopped)?;
+        Ok(())
+    }
+
+    /// Goes on with what was stopped.
+    pub fn go_on(&mut self) {
+        if self.running.is_empty() {
+            self.interrupted.append(&mut self.stopped);
+        }
+    }
+
+    /// Takes over a changed schedule.
+    pub fn set_rhythm(&mut self, rhythm: &Rhythm) {
+        self.searcher.set_rate(rhythm.rate);
+        self.due = self.due.min(Instant::now() + rhythm.search);
+    }
+
+    /// The next event; may be dropped and called again.
+    pub async fn event(&mut self) -> Option<Event> {
+        self.searcher.event().await
+    }
+
+    /// Takes an event. What is known already needs not be read.
+    pub async fn handle(&mut self, event: Event, is_known: bool) -> Result<()> {
+        match event {
+            Event::Found(_) if is_known => self.known += 1,
+            Event::Found(found) => {
+                if self.waiting.len() < MAX_WAITING {
+                    self.waiting.push_back(found);
+                }
+            }
+            Event::Alive(alive) => {
+                if self.nameless.len() < MAX_NAMELESS && self.slow_lookups < MAX_SLOW_LOOKUPS {
+                    self.nameless.push_back(alive);
+                } else {
+                    self.unkept.push((alive, String::new()));
+                }
+            }
+            Event::Finished { range: number, progress } => self.finish(number, &progress).await?,
+        }
+        Ok(())
+    }
+
+    /// The next device to be read for the first time; [`Self::has_read`] makes room for others.
+    pub fn next_to_read(&mut self) -> Option<(ReadOrder, Option<Vec<u8>>)> {
+        if self.reading.len() >= MAX_FIRST_READINGS {
+            return None;
+        }
+        let Found { address, credentials, mac, engine, .. } = self.waiting.pop_front()?;
+        self.reading.insert(address, mac);
+        Some((ReadOrder { address, credentials, kind: ReadKind::Full }, engine))
+    }
+
+    /// Notes that a reading has ended; gives the card of a device that was read for the first time.
+    pub fn has_read(&mut self, address: SocketAddr) -> Option<Mac> {
+        self.reading.remove(&address).flatten()
+    }
+
+    /// Notes what someone who is no printer says of himself.
+    pub async fn describe(&self, address: SocketAddr, described: String) -> Result<()> {
+        let (SocketAddr::V4(address), store) = (address, self.store.clone()) else { return Ok(()) };
+        let kept =
+            tokio::task::spawn_blocking(move || store.describe_finding(*address.ip(), &described, Timestamp::now()));
+        kept.await.context("a finding is not described")??;
+        Ok(())
+    }
+
+    /// Notes a printer that was new.
+    pub fn has_added(&mut self) {
+        self.added += 1;
+    }
+
+    /// Does what is due. Call it about once a second.
+    pub async fn work(&mut self, rhythm: &Rhythm) -> Result<()> {
+        self.look_up_names();
+        if self.unkept.len() >= MAX_UNKEPT || self.findings_kept.elapsed() >= FINDINGS_EVERY {
+            self.keep_findings().await?;
+        }
+        if !self.running.is_empty() {
+            if self.kept.elapsed() >= KEEP_EVERY {
+                self.keep_cursors()?;
+            }
+            return Ok(());
+        }
+        if !self.interrupted.is_empty() {
+            let interrupted = std::mem::take(&mut self.interrupted);
+            self.due = Instant::now() + rhythm.search;
+            self.begin(&interrupted).await
+        } else if Instant::now() >= self.due {
+            self.due = Instant::now() + rhythm.search;
+            self.stopped.clear();
+            self.begin(&[]).await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// How the searches stand.
+    pub fn state(&self) -> SearchState {
+        let state = self.searcher.state();
+        let running = state.progress.into_iter().filter_map(|(number, progress)| {
+            let running = self.running.get(&number)?;
+            Some((running.label.clone(), progress))
+        });
+        let lacks = state.abilities.map_or(Lacks::default(), |abilities| Lacks {
+            arp: !abilities.arp,
+            echo: !abilities.echo,
+            names: self.slow_lookups >= MAX_SLOW_LOOKUPS,
+        });
+        SearchState {
+            running: running.collect(),
+            can_go_on: self.running.is_empty() && !self.stopped.is_empty(),
+            last: self.last,
+            faults: self.faults.iter().cloned().chain(state.fault).collect(),
+            lacks,
+        }
+    }
+
+    /// Starts with all ranges, or goes on with these.
+    async fn begin(&mut self, interrupted: &[Unfinished]) -> Result<()> {
+        self.faults.clear();
+        self.slow_lookups = 0;
+        if let Some(began) = interrupted.iter().map(|search| search.began).min() {
+            self.began = began;
+        } else {
+            (self.began, self.added, self.known) = (Timestamp::now(), 0, 0);
+        }
+        let met = if interrupted.is_empty() { Vec::new() } else { self.store.met_since(self.began)? };
+        let users = self.store.snmp_users()?;
+        for (id, scan) in self.store.ranges()? {
+            let before = interrupted.iter().find(|search| search.range == id);
+            if before.is_none() && !interrupted.is_empty() {
+                continue;
+            }
+            self.last_number += 1;
+            match search_plan(self.last_number, &scan, &users).await {
+                Ok(mut plan) => {
+                    let digest = digest(&plan);
+                    let before = before.filter(|before| before.plan == digest).map(|before| before.cursor);
+                    plan.resume = before.map(|cursor| Resume { cursor, known: met.clone() });
+                    let cursors = [before.unwrap_or_default(); 2];
+                    let running = Running { range: id, label: scan.range.clone(), plan: digest, cursors };
+                    self.running.insert(self.last_number, running);
+                    self.searcher.start(plan);
+                }
+                Err(error) => self.fault(format!("{}: {error:#}", scan.range)),
+            }
+        }
+        self.keep_cursors()
+    }
+
+    fn fault(&mut self, fault: String) {
+        log::warn!(fault:% = fault; "a range is not searched");
+        self.faults.push(fault);
+    }
+
+    async fn finish(&mut self, number: i64, progress: &Progress) -> Result<()> {
+        let Some(running) = self.running.remove(&number) else { return Ok(()) };
+        log::info!(addresses = progress.addresses, packets = progress.sent, answered = progress.found; "a range has been searched");
+        if progress.no_route > 0 {
+            self.fault(format!(
+                "{}: {} of {} addresses cannot be reached from here: check this machine's gateway and network mask",
+                running.label, progress.no_route, progress.addresses
+            ));
+        }
+        self.keep_cursors()?;
+        if self.running.is_empty() {
+            self.unkept.extend(self.nameless.drain(..).map(|alive| (alive, String::new())));
+            self.keep_findings().await?;
+            self.store.forget_findings_before(self.began)?;
+            self.last = Some(LastSearch { at: Timestamp::now(), added: self.added, known: self.known });
+        }
+        Ok(())
+    }
+
+    fn halt(&mut self) {
+        for number in self.running.keys() {
+            self.searcher.stop(*number);
+        }
+        self.running.clear();
+        self.waiting.clear();
+    }
+
+    fn keep_cursors(&mut self) -> Result<()> {
+        self.kept = Instant::now();
+        for (number, cursor) in self.searcher.state().cursors {
+            if let Some(running) = self.running.get_mut(&number) {
+                let [_, newer] = running.cursors;
+                running.cursors = [newer, cursor];
+            }
+        }
+        self.store.set_unfinished_searches(&self.unfinished(false))?;
+        Ok(())
+    }
+
+    fn unfinished(&self, stopped: bool) -> Vec<Unfinished> {
+        let of = |running: &Running| {
+            let [cursor, _] = running.cursors;
+            Unfinished { range: running.range, plan: running.plan.clone(), cursor, began: self.began, stopped }
+        };
+        self.running.values().map(of).collect()
+    }
+
+    async fn keep_findings(&mut self) -> Result<()> {
+        self.findings_kept = Instant::now();
+        if self.unkept.is_empty() {
+            return Ok(());
+        }
+        let (store, unkept) = (self.store.clone(), std::mem::take(&mut self.unkept));
+        let kept = tokio::task::spawn_blocking(move || store.save_findings(&unkept, Timestamp::now()));
+        kept.await.context("findings are not kept")??;
+        Ok(())
+    }
+
+    fn look_up_names(&mut self) {
+        while let Some(found) = self.lookups.try_join_next() {
+            let Ok((alive, name)) = found else { continue };
+            self.slow_lookups = if name.is_some() { 0 } else { self.slow_lookups + 1 };
+            self.unkept.push((alive, name.unwrap_or_default()));
+        }
+        if self.slow_lookups >= MAX_SLOW_LOOKUPS {
+            self.unkept.extend(self.nameless.drain(..).map(|alive| (alive, String::new())));
+        }
+        while self.lookups.len() < MAX_LOOKUPS {
+            let Some(alive) = self.nameless.pop_front() else { return };
+            self.lookups.spawn(async move {
+                let name = host_name(alive.address).await;
+                (alive, name)
+            });
+        }
+    }
+}
+
+/// The name of an address in the DNS, empty where it has none; `None` where that takes too long.
+pub async fn host_name(address: Ipv4Addr) -> Option<String> {
+    let lookup = tokio::task::spawn_blocking(move || dns_lookup::lookup_addr(&IpAddr::V4(address)));
+    let name = tokio::time::timeout(LOOKUP_PATIENCE, lookup).await.ok()?.ok()?;
+    Some(name.ok().filter(|name| name.parse::<IpAddr>().is_err()).unwrap_or_default())
+}
+
+async fn search_plan(number: i64, scan: &ScanRange, users: &[Arc<User>]) -> Result<SearchPlan> {
+    let included = Range::parse(&scan.range)?;
+    let excluded = Range::parse_list(&scan.exclusions)?;
+    let addresses = ranges::address_set(&[included], &excluded).await?;
+    if addresses.is_empty() {
+        bail!("there is no address in it: no such network here, or excluded as a whole");
+    }
+    let credentials = scan.credentials(users);
+    Ok(SearchPlan { range: number, addresses, port: scan.port, credentials, kinds: scan.kinds, resume: None })
+}
+
+/// What a cursor belongs to; secrets are not in it.
+fn digest(plan: &SearchPlan) -> String {
+    let SearchPlan { addresses, port, credentials, kinds, .. } = plan;
+    let versions: Vec<_> = credentials.iter().map(|credential| (credential.version(), credential.transport)).collect();
+    let digest = Sha256::digest(format!("{addresses:?} {port} {versions:?} {kinds:?}"));
+    data_encoding::HEXLOWER.encode(digest.get(..8).unwrap_or_default())
+}
