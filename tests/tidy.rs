@@ -12,7 +12,7 @@ use std::{
 
 use agent_core::{
     oid::Oid,
-    profile::{Profiles, readable},
+    profile::{BASE, Profiles, readable},
 };
 use serde_json::Value;
 use system_tests::repository::{root, texts};
@@ -255,7 +255,9 @@ fn the_published_list_of_readable_objects_is_true() {
         "# What is read from a device, and nothing else\n\n\
          The collector asks a device for the objects below and for no others. Each is one value, or a column of a table with\n\
          all its rows. Names of users, jobs and documents are not among them: a profile that asks for such an object does not\n\
-         load (`agent-core/profiles/denied.toml` says which they are).\n\n\
+         load (`agent-core/profiles/denied.toml` says which they are), and a request cannot name what is not on this list\n\
+         (`agent-core/src/gate.rs`). Of a device whose sysObjectID says nothing at all, the instances by which a profile\n\
+         recognises its devices are asked for as well; they are listed with the profile.\n\n\
          One command goes further, for one device and only when a person starts it: `agentd explore` looks at everything but \
          what is\ndenied, shows where a value stands that its user has typed, and stores and sends nothing.\n\n\
          This page is made from the program: a test compares it, and `UPDATE_GOLDEN=1 cargo test -p system-tests --test tidy`\n\
@@ -269,7 +271,7 @@ fn the_published_list_of_readable_objects_is_true() {
     }
     for (profile, oids) in &readers {
         let makers = profiles.get(profile).map(|text| prefixes(text)).unwrap_or_default();
-        let whom = match makers.is_empty() {
+        let whom = match profile == BASE || makers.is_empty() {
             true => "of every device".to_owned(),
             false => format!("of devices whose sysObjectID begins with {}", makers.join(", ")),
         };
@@ -382,8 +384,13 @@ fn profile_files() -> BTreeMap<String, String> {
 /// The beginnings of sysObjectID that a profile matches.
 fn prefixes(profile: &str) -> Vec<String> {
     let profile: toml::Table = profile.parse().unwrap();
-    let ids = profile.get("match").and_then(|matches| matches.get("sys_object_id")).and_then(toml::Value::as_array);
-    ids.into_iter().flatten().map(|id| format!("`{}`", id.as_str().unwrap_or_default())).collect()
+    let ids = |key| profile.get("match").and_then(|matches| matches.get(key)).and_then(toml::Value::as_array);
+    ["sys_object_id", "shared_sys_object_id"]
+        .into_iter()
+        .filter_map(ids)
+        .flatten()
+        .map(|id| format!("`{}`", id.as_str().unwrap_or_default()))
+        .collect()
 }
 
 /// Names of makers as people write them, and of their profiles as code would.
@@ -396,7 +403,7 @@ fn makers() -> BTreeSet<String> {
         let text: toml::Table = text.parse().unwrap();
         let brands = text.get("brand").and_then(toml::Value::as_array).into_iter().flatten();
         makers.extend(brands.filter_map(|brand| Some(brand.get("manufacturer")?.as_str()?.to_owned())));
-        if text.contains_key("match") {
+        if text.contains_key("extends") {
             makers.insert(format!("\"{profile}\""));
         }
     }

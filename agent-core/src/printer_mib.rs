@@ -2,18 +2,20 @@
 //!
 //! RFC 3805 (Printer-MIB), RFC 2790 (Host-Resources), RFC 2863 (Interfaces). Nothing vendor-specific has a place here.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod supplies;
 
-use wire::device::{Alert, Level, Origin, Raw, Status, Supply, Tray, TrayKind};
+use std::collections::BTreeSet;
+
+use wire::device::{Alert, Level, Raw, Status, Tray, TrayKind};
 use wire::vocab::{
-    AlertGroup, AlertSeverity, Colorant, DetectedError, DeviceState, InputKind, OutputKind, PrinterState, SupplyClass,
-    SupplyKind, SupplyUnit, TrayUnit,
+    AlertGroup, AlertSeverity, DetectedError, DeviceState, InputKind, OutputKind, PrinterState, TrayUnit,
 };
 
+pub use supplies::{color_in, is_waste, kind_in, supplies};
+
 use crate::oid::{Oid, dotted};
-use crate::profile::SupplyRules;
 use crate::reader::{Table, Variables};
-use crate::text;
+use crate::text::{self, CharacterSet};
 
 /// A column of a standard table.
 #[derive(Debug)]
@@ -145,6 +147,19 @@ pub const COLUMNS: &[&Column] = &[
     &PRT_MARKER_POWER_ON_COUNT,
     &PRT_CONSOLE_TEXT,
 ];
+
+/// prtLocalizationCharacterSet and prtGeneralCurrentLocalization, which names its row: asked of devices whose profile wants it.
+pub const CHARACTER_SETS: &[&Column; 2] = &[
+    &Column { name: "prtLocalizationCharacterSet", arcs: &[1, 3, 6, 1, 2, 1, 43, 7, 1, 1, 4], ageing: Ageing::Steady },
+    &Column {
+        name: "prtGeneralCurrentLocalization",
+        arcs: &[1, 3, 6, 1, 2, 1, 43, 5, 1, 1, 2],
+        ageing: Ageing::Steady,
+    },
+];
+
+/// Above all standard objects.
+pub const MIB_2: &[u32] = &[1, 3, 6, 1, 2, 1];
 
 /// Columns that have the same rows: first those whose rows decide, then the others.
 struct Rows {
@@ -324,7 +339,7 @@ pub struct System {
 impl System {
     /// Reads the system group.
     pub fn of(variables: &Variables) -> Self {
-        let string = |arcs: &[u32]| variables.get(arcs)?.octets().and_then(text::text);
+        let string = |arcs: &[u32]| text::text_in(variables.character_set(), variables.get(arcs)?.octets()?);
         Self {
             description: string(SYS_DESCR),
             object_id: match variables.get(SYS_OBJECT_ID) {
@@ -359,16 +374,42 @@ pub fn printer_index(variables: &Variables) -> Option<u32> {
     by_type.or_else(by_table).copied()
 }
 
-/// The text of a column in the printer's row, else of its first row that has any.
-pub fn printer_text(variables: &Variables, column: &[u32]) -> Option<String> {
-    let rows =
-        || variables.column(column).filter_map(|(index, value)| Some((index, value.octets().and_then(text::text)?)));
+/// The text of a column in the printer's row, else of its first row that has any, with the row's index.
+pub fn printer_text(variables: &Variables, column: &[u32]) -> Option<(Vec<u32>, String)> {
+    let rows = || {
+        let row = |(index, _): (&[u32], _)| Some((index.to_vec(), variables.text(column, index)?));
+        variables.column(column).filter_map(row)
+    };
     let own = printer_index(variables);
-    rows().find(|(index, _)| index.first().copied() == own).or_else(|| rows().next()).map(|(_, text)| text)
+    rows().find(|(index, _)| index.first().copied() == own).or_else(|| rows().next())
+}
+
+/// The character set of the language that the device speaks (prtGeneralCurrentLocalization), else of its first.
+pub fn character_set(variables: &Variables) -> CharacterSet {
+    let [sets, current] = CHARACTER_SETS;
+    let language = variables.column(current.arcs).next().and_then(|(device, language)| {
+        let language = u32::try_from(language.number()?).ok()?;
+        variables.cell(sets.arcs, &[device, &[language]].concat())
+    });
+    let code = language.or_else(|| variables.column(sets.arcs).next().map(|(_, value)| value));
+    code.and_then(|code| code.number()).map_or(CharacterSet::Unknown, CharacterSet::from_code)
+}
+
+/// What the system group says, with its places.
+pub fn system_texts(variables: &Variables) -> Vec<(&'static str, Oid, String)> {
+    let System { description, object_id, contact, name, location, .. } = System::of(variables);
+    let texts = [
+        ("description", SYS_DESCR, description),
+        ("sysObjectId", SYS_OBJECT_ID, object_id.map(|id| id.to_string())),
+        ("contact", SYS_CONTACT, contact),
+        ("hostName", SYS_NAME, name),
+        ("location", SYS_LOCATION, location),
+    ];
+    texts.into_iter().filter_map(|(field, arcs, text)| Some((field, Oid::new(arcs)?, text?))).collect()
 }
 
 /// The MAC of the first Ethernet port that is up, else of any port that has one (RFC 2863: ifType 6, ifOperStatus 1).
-pub fn mac(variables: &Variables) -> Option<String> {
+pub fn mac(variables: &Variables) -> Option<(Oid, String)> {
     let number = |column: &Column, index: &[u32]| variables.cell(column.arcs, index).and_then(|value| value.number());
     let ports: Vec<(&[u32], String)> = variables
         .column(IF_PHYS_ADDRESS.arcs)
@@ -376,7 +417,8 @@ pub fn mac(variables: &Variables) -> Option<String> {
         .collect();
     let ethernet_up =
         ports.iter().find(|(index, _)| number(&IF_TYPE, index) == Some(6) && number(&IF_OPER_STATUS, index) == Some(1));
-    ethernet_up.or_else(|| ports.first()).map(|(_, mac)| mac.clone())
+    let (index, mac) = ethernet_up.or_else(|| ports.first())?;
+    Some((Oid::new(IF_PHYS_ADDRESS.arcs)?.child(index), mac.clone()))
 }
 
 /// The state of the printer with its alerts.
@@ -396,7 +438,7 @@ pub fn status(variables: &Variables) -> Status {
             .unwrap_or_default(),
         console: variables
             .column(PRT_CONSOLE_TEXT.arcs)
-            .filter_map(|(_, value)| value.octets().and_then(text::text))
+            .filter_map(|(index, _)| variables.text(PRT_CONSOLE_TEXT.arcs, index))
             .take(16)
             .collect(),
         alerts: alerts(variables),
@@ -429,9 +471,7 @@ fn alerts(variables: &Variables) -> Vec<Alert> {
             let severity = AlertSeverity::from_code(severity.number()?);
             let code = number(&PRT_ALERT_CODE, index);
             let words = variables
-                .cell(PRT_ALERT_DESCRIPTION.arcs, index)
-                .and_then(|value| value.octets())
-                .and_then(text::text)
+                .text(PRT_ALERT_DESCRIPTION.arcs, index)
                 .or_else(|| code.and_then(alert_code_words).map(str::to_owned))?;
             let urgent = match severity {
                 AlertSeverity::Critical | AlertSeverity::Warning => true,
@@ -502,54 +542,6 @@ fn row_indexes<'a>(variables: &'a Variables, columns: &[&Column]) -> BTreeSet<&'
     columns.iter().flat_map(|column| variables.column(column.arcs).map(|(index, _)| index)).take(4096).collect()
 }
 
-/// The rows of the supplies table.
-pub fn supplies(variables: &Variables, rules: &SupplyRules) -> Vec<Supply> {
-    let colorants: BTreeMap<&[u32], Colorant> = variables
-        .column(PRT_COLORANT_VALUE.arcs)
-        .filter_map(|(index, value)| Some((index, color_word(&value.octets().and_then(text::text)?)?)))
-        .collect();
-    row_indexes(variables, &[&PRT_SUPPLIES_LEVEL, &PRT_SUPPLIES_DESCRIPTION])
-        .into_iter()
-        .map(|index| {
-            let number = |column: &Column| variables.cell(column.arcs, index).and_then(|value| value.number());
-            let words = variables
-                .cell(PRT_SUPPLIES_DESCRIPTION.arcs, index)
-                .and_then(|value| value.octets())
-                .and_then(text::text)
-                .unwrap_or_default();
-            let described = rules.describe(&words);
-            let kind = SupplyKind::from_code(number(&PRT_SUPPLIES_TYPE).unwrap_or(2));
-            let by_table = number(&PRT_SUPPLIES_COLORANT_INDEX)
-                .and_then(|colorant| u32::try_from(colorant).ok())
-                .filter(|colorant| *colorant > 0)
-                .and_then(|colorant| colorant_of(&colorants, index, colorant));
-            let colored = !matches!(kind, SupplyKind::WasteToner | SupplyKind::WasteInk | SupplyKind::WasteWax);
-            let color = by_table.or_else(|| colored.then(|| color_in(&words).or(described.color)).flatten());
-            let amounts = [number(&PRT_SUPPLIES_LEVEL), number(&PRT_SUPPLIES_MAX_CAPACITY)];
-            let (level, capacity) = level_and_capacity(amounts);
-            Supply {
-                index: dotted(index),
-                class: match number(&PRT_SUPPLIES_CLASS) {
-                    Some(class) => SupplyClass::from_code(class),
-                    None if colored => SupplyClass::Consumed,
-                    None => SupplyClass::Receptacle,
-                },
-                kind,
-                color,
-                description: described.description,
-                part_number: described.part_number,
-                serial: described.serial,
-                unit: SupplyUnit::from_code(number(&PRT_SUPPLIES_UNIT).unwrap_or(2)),
-                capacity,
-                level,
-                raw: raw(amounts, level, capacity),
-                origin: Origin::default(),
-            }
-        })
-        .take(256)
-        .collect()
-}
-
 /// Level and capacity by RFC 3805; a capacity that is a code or nought is none.
 fn level_and_capacity([level, capacity]: [Option<i64>; 2]) -> (Level, Option<u32>) {
     let capacity = capacity.and_then(|value| u32::try_from(value).ok()).filter(|value| *value > 0);
@@ -562,89 +554,6 @@ fn raw([level_code, capacity_code]: [Option<i64>; 2], level: Level, capacity: Op
         level: level_code.filter(|code| level.code() != Some(*code)),
         capacity: capacity_code.filter(|code| capacity.map(i64::from) != Some(*code)),
     }
-}
-
-/// The colorant of that number of the same device; devices that leave the device index out have it in no row.
-fn colorant_of(colorants: &BTreeMap<&[u32], Colorant>, supply: &[u32], colorant: u32) -> Option<Colorant> {
-    let device = supply.first().copied()?;
-    let exact = colorants.get(&[device, colorant][..]);
-    exact
-        .or_else(|| colorants.iter().find(|(index, _)| index.last() == Some(&colorant)).map(|(_, color)| color))
-        .cloned()
-}
-
-/// Words for colours in the languages of consoles, longest first where one holds another.
-const COLOR_WORDS: &[(&str, Colorant)] = &[
-    ("photo black", Colorant::PhotoBlack),
-    ("matte black", Colorant::MatteBlack),
-    ("light black", Colorant::LightBlack),
-    ("light cyan", Colorant::LightCyan),
-    ("light magenta", Colorant::LightMagenta),
-    ("light gray", Colorant::LightGray),
-    ("light grey", Colorant::LightGray),
-    ("black", Colorant::Black),
-    ("schwarz", Colorant::Black),
-    ("noir", Colorant::Black),
-    ("nero", Colorant::Black),
-    ("negro", Colorant::Black),
-    ("preto", Colorant::Black),
-    ("svart", Colorant::Black),
-    ("zwart", Colorant::Black),
-    ("cyan", Colorant::Cyan),
-    ("zyan", Colorant::Cyan),
-    ("ciano", Colorant::Cyan),
-    ("cian", Colorant::Cyan),
-    ("magenta", Colorant::Magenta),
-    ("yellow", Colorant::Yellow),
-    ("gelb", Colorant::Yellow),
-    ("jaune", Colorant::Yellow),
-    ("giallo", Colorant::Yellow),
-    ("amarillo", Colorant::Yellow),
-    ("amarelo", Colorant::Yellow),
-    ("geel", Colorant::Yellow),
-    ("gul", Colorant::Yellow),
-    ("gray", Colorant::Gray),
-    ("grey", Colorant::Gray),
-    ("grau", Colorant::Gray),
-    ("orange", Colorant::Orange),
-    ("violet", Colorant::Violet),
-    ("green", Colorant::Green),
-    ("white", Colorant::White),
-];
-
-/// The colour that a colorant's name is.
-fn color_word(name: &str) -> Option<Colorant> {
-    let name = name.to_lowercase();
-    let keyword = Colorant::from_keyword(&name);
-    match keyword {
-        Colorant::Other(_) => color_in(&name).or((name.len() <= 40).then_some(Colorant::Other(name))),
-        known => Some(known),
-    }
-}
-
-/// The colour named in a description; only whole words count, and two different colours are none.
-fn color_in(description: &str) -> Option<Colorant> {
-    let mut rest = description.to_lowercase();
-    let mut found: Option<Colorant> = None;
-    for (words, color) in COLOR_WORDS {
-        let Some(at) = whole_words(&rest, words) else { continue };
-        if found.is_some() && found.as_ref() != Some(color) {
-            return None;
-        }
-        found = Some(color.clone());
-        rest.replace_range(at..at + words.len(), "");
-    }
-    found
-}
-
-fn whole_words(text: &str, words: &str) -> Option<usize> {
-    text.match_indices(words).map(|(at, _)| at).find(|at| {
-        let letter_before =
-            text.get(..*at).and_then(|before| before.chars().next_back()).is_some_and(char::is_alphabetic);
-        let letter_after =
-            text.get(at + words.len()..).and_then(|after| after.chars().next()).is_some_and(char::is_alphabetic);
-        !letter_before && !letter_after
-    })
 }
 
 /// The rows of the input table, then those of the output table.
@@ -681,7 +590,7 @@ impl Row<'_> {
     }
 
     fn text(&self, column: &Column) -> Option<String> {
-        self.variables.cell(column.arcs, self.index).and_then(|value| value.octets()).and_then(text::text)
+        self.variables.text(column.arcs, self.index)
     }
 
     fn tray(
@@ -715,15 +624,6 @@ impl Row<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_colour_is_a_whole_word_and_the_only_one() {
-        assert_eq!(color_in("Black Toner Cartridge"), Some(Colorant::Black));
-        assert_eq!(color_in("Tonerkartusche Gelb"), Some(Colorant::Yellow));
-        assert_eq!(color_in("Photo Black Ink"), Some(Colorant::PhotoBlack));
-        assert_eq!(color_in("Regulator"), None);
-        assert_eq!(color_in("Cyan/Magenta/Yellow drum"), None);
-    }
 
     #[test]
     fn error_bits_count_from_the_most_significant() {

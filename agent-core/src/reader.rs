@@ -6,6 +6,7 @@
 
 mod bearing;
 mod outcome;
+mod plan;
 mod question;
 mod variables;
 mod walk;
@@ -14,12 +15,13 @@ use std::collections::{BTreeSet, VecDeque};
 
 pub use bearing::Bearing;
 pub use outcome::{ReadError, Remark};
+pub use plan::{Plan, Table};
 pub use question::Question;
 pub use variables::Variables;
 
 use crate::gate::{Gate, Readable};
 use crate::oid::Oid;
-use crate::printer_mib::{self, System};
+use crate::printer_mib;
 use crate::profile::{Profile, Profiles};
 use crate::snmp::Version;
 use crate::snmp::message::{ErrorStatus, Operation, Response, Value};
@@ -33,54 +35,6 @@ const MAX_ROWS: usize = 1000;
 const MAX_REQUESTS: u32 = 400;
 /// Most requests that may stay without an answer before a reading is given up.
 const MAX_SILENCES: u32 = 4;
-
-/// Columns that have the same rows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Table {
-    /// Columns whose rows are those of the table; read to their ends.
-    pub leaders: Vec<Oid>,
-    /// Columns that are read in the rows that the leaders have.
-    pub members: Vec<Oid>,
-    /// Rows that such a table usually has.
-    pub likely: usize,
-    /// Whether the members say something where the leaders have no rows at all.
-    pub stands_alone: bool,
-    /// Whether a device often lacks single members.
-    pub sparse: bool,
-}
-
-/// What to ask a device for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// Single instances that may be asked for as the successors of what stands before them.
-    pub steps: Vec<Oid>,
-    /// Single instances that are asked for by their names only.
-    pub names: Vec<Oid>,
-    /// Tables to walk.
-    pub tables: Vec<Table>,
-    /// Names whose values make the device itself: another value means another device.
-    pub witnesses: Vec<Oid>,
-    /// Instances that are asked for when one of the signs has moved, or had moved at the last reading.
-    pub details: Vec<Oid>,
-    /// Names (of those above) whose values tell whether anything was printed.
-    pub signs: Vec<Oid>,
-}
-
-impl Plan {
-    /// Drops what is asked twice; the first place counts.
-    pub fn settle(&mut self) {
-        let mut seen = BTreeSet::new();
-        for list in [&mut self.steps, &mut self.names, &mut self.details] {
-            list.retain(|oid| seen.insert(oid.clone()));
-        }
-        for table in &mut self.tables {
-            for list in [&mut table.leaders, &mut table.members] {
-                list.retain(|oid| seen.insert(oid.clone()));
-            }
-        }
-        self.tables.retain(|table| !table.leaders.is_empty() || !table.members.is_empty());
-    }
-}
 
 /// How a reading was made, apart from its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +65,10 @@ enum Phase {
     Greeting,
     /// Asks for the system group alone: the greeting before was too much for the device.
     PlainGreeting,
+    /// Works off the plan of the profile that seems to fit; what comes may show that another does.
+    Guessing,
+    /// Asks a device that says nothing of its maker for what only some makers' have.
+    Signs,
     /// Works off a plan.
     Reading,
     /// Asks the one question of a survey.
@@ -130,6 +88,8 @@ pub struct Reader {
     context: Option<String>,
     /// Contexts that are still to be asked for what the default one lacks.
     contexts: VecDeque<String>,
+    /// Whether the last places of what has no value are still to be asked.
+    last: bool,
     /// What was known before, where a known device is read whole again.
     before: Option<Variables>,
     /// Whether nothing is known of the device.
@@ -208,6 +168,7 @@ impl Reader {
             walks: Vec::new(),
             context: None,
             contexts: VecDeque::new(),
+            last: false,
             before: None,
             cold: false,
             asking: Vec::new(),
@@ -307,12 +268,8 @@ impl Reader {
             return Ok((!question.names.is_empty()).then_some(question));
         }
         self.choose_profile(profiles);
-        self.let_go_unless_printer();
-        while self.phase == Phase::Reading && self.steps.is_empty() && self.names.is_empty() && self.walks.is_empty() {
-            let Some(context) = self.contexts.pop_front() else { break };
-            self.context = Some(context);
-            self.take_up(profiles.context_plan(profiles.named(&self.profile), &self.variables));
-        }
+        self.let_go_unless_printer(profiles);
+        while self.steps.is_empty() && self.names.is_empty() && self.walks.is_empty() && self.go_further(profiles) {}
         if !self.bearing.mixed {
             self.names.extend(self.steps.drain(..));
         }
@@ -342,35 +299,78 @@ impl Reader {
         let greeted = match self.phase {
             Phase::Greeting => self.answered > 0 && self.steps.is_empty() && self.names.is_empty(),
             Phase::PlainGreeting => self.names.is_empty(),
-            Phase::Reading | Phase::Asking => false,
+            Phase::Guessing | Phase::Signs | Phase::Reading | Phase::Asking => false,
         };
         if !greeted {
             return;
         }
-        let profile: &Profile = profiles.choose(System::of(&self.variables).object_id.as_ref());
+        let choice = profiles.choose(&self.variables);
+        self.phase = if choice.settled { Phase::Reading } else { Phase::Guessing };
+        self.last = true;
+        let plan = profiles.full_plan(choice.profile);
+        self.follow(choice.profile, plan);
+    }
+
+    /// Goes by a profile: takes up what it asks for, except for columns whose walks have begun.
+    fn follow(&mut self, profile: &Profile, mut plan: Plan) {
         self.profile.clone_from(&profile.name);
         self.bearing.limit(&profile.quirks);
         self.contexts = profile.contexts().iter().cloned().collect();
-        let mut plan = profiles.full_plan(profile);
-        if self.phase == Phase::Greeting {
-            let begun: BTreeSet<Oid> =
-                self.tables.iter().flat_map(|table| table.leaders.iter().chain(&table.members)).cloned().collect();
-            for table in &mut plan.tables {
-                table.leaders.retain(|column| !begun.contains(column));
-                table.members.retain(|column| !begun.contains(column));
-            }
+        self.walks.retain(|walk| walk.leads || !profile.skips(&walk.column));
+        let begun: BTreeSet<Oid> =
+            self.tables.iter().flat_map(|table| table.leaders.iter().chain(&table.members)).cloned().collect();
+        for table in &mut plan.tables {
+            table.leaders.retain(|column| !begun.contains(column));
+            table.members.retain(|column| !begun.contains(column));
         }
         plan.tables.retain(|table| !table.leaders.is_empty() || !table.members.is_empty());
-        self.phase = Phase::Reading;
         self.take_up(plan);
     }
 
-    /// A device that has none of the printer's tables is not asked for all the others.
-    fn let_go_unless_printer(&mut self) {
+    /// Takes up what is to be asked once the plan at hand has been worked off; `false` when that is nothing.
+    fn go_further(&mut self, profiles: &Profiles) -> bool {
+        let profile = profiles.named(&self.profile);
+        match self.phase {
+            Phase::Greeting | Phase::PlainGreeting | Phase::Asking => return false,
+            Phase::Guessing | Phase::Signs => {
+                let choice = profiles.choose(&self.variables);
+                let changes = choice.profile.name != self.profile;
+                let asks_for_signs = self.phase == Phase::Guessing && !choice.settled && !changes;
+                self.phase = if asks_for_signs { Phase::Signs } else { Phase::Reading };
+                if changes {
+                    self.follow(choice.profile, profiles.change_plan(choice.profile, profile));
+                } else if asks_for_signs {
+                    self.names.extend(profiles.signs(&self.variables));
+                }
+                return true;
+            }
+            Phase::Reading => {}
+        }
+        if std::mem::take(&mut self.last) && profiles.looks_like_printer(profile, &self.variables) {
+            self.take_up(profiles.last_plan(profile, &self.variables));
+            return true;
+        }
+        let Some(context) = self.contexts.pop_front() else { return false };
+        if profiles.looks_like_printer(profile, &self.variables) {
+            self.context = Some(context);
+            self.take_up(profiles.context_plan(profile, &self.variables));
+        }
+        true
+    }
+
+    /// A device that has nothing of a printer is not asked for all the other tables.
+    fn let_go_unless_printer(&mut self, profiles: &Profiles) {
         let signs = printer_mib::PRINTER_SIGNS;
         let looking = self.walks.iter().any(|walk| signs.iter().any(|sign| walk.column.arcs() == sign.arcs));
-        if self.phase == Phase::Reading && !looking && !printer_mib::is_printer(&self.variables) {
+        let chosen = matches!(self.phase, Phase::Guessing | Phase::Signs | Phase::Reading);
+        if chosen
+            && !looking
+            && !self.walks.is_empty()
+            && !profiles.looks_like_printer(profiles.named(&self.profile), &self.variables)
+        {
+            // Should it turn out to be one after all, the tables begin anew.
             self.walks.clear();
+            self.tables.clear();
         }
     }
 

@@ -163,7 +163,7 @@ fn a_wrong_community_is_no_answer_and_the_right_one_is_found() {
 fn what_the_default_context_lacks_is_asked_in_another() {
     let rows = |text: &str| Recording::parse(text).unwrap();
     let plain = rows(
-        "1.3.6.1.2.1.1.1.0|4|A print server\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.11.2.3.9.1\n1.3.6.1.2.1.1.3.0|67|100\n",
+        "1.3.6.1.2.1.1.1.0|4|JETDIRECT, a print server\n1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.11.2.3.9.1\n1.3.6.1.2.1.1.3.0|67|100\n",
     );
     let other = rows(
         "1.3.6.1.2.1.43.11.1.1.6.1.1|4|Black Cartridge\n1.3.6.1.2.1.43.11.1.1.8.1.1|2|100\n1.3.6.1.2.1.43.11.1.1.9.1.1|2|61\n",

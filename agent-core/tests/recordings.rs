@@ -47,7 +47,10 @@ fn name(path: &Path) -> &str {
 }
 
 fn printer(path: &Path) -> Printer {
-    Printer::new(Recording::load(path).unwrap())
+    let printer = Printer::new(Recording::load(path).unwrap());
+    // What the same device says in an SNMP context is a recording of its own.
+    let context = path.with_file_name(format!("{}--ctx-jetdirect.snmprec", name(path)));
+    if context.is_file() { printer.with_context("Jetdirect", Recording::load(context).unwrap()) } else { printer }
 }
 
 fn read(printer: Printer) -> Result<Snapshot, String> {

@@ -1,133 +1,168 @@
 //! What a device has counted: from where in its tables, and what each number means.
 
-use serde::Deserialize;
 use wire::device::Counter;
-use wire::vocab::{Basis, ColorUse, Confidence, CounterUnit, MediaSize, Service, Sides};
+use wire::vocab::{Basis, Confidence, CounterUnit, MediaSize};
 
 use super::Profiles;
-use super::form::{Place, Profile, any_color, any_sides, any_size, any_unit, basis, color, service, sides, size, unit};
-use crate::oid::Oid;
+use super::blob;
+use super::form::{Blob, CounterRule, CounterTable, Meaning, Profile, TableMeaning, plain};
+use crate::oid::{Oid, dotted};
 use crate::reader::Variables;
-use crate::text;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CounterRule {
-    #[serde(deserialize_with = "service")]
-    pub(super) service: Service,
-    #[serde(default = "any_color", deserialize_with = "color")]
-    pub(super) color: ColorUse,
-    #[serde(default = "any_size", deserialize_with = "size")]
-    pub(super) size: MediaSize,
-    #[serde(default = "any_sides", deserialize_with = "sides")]
-    pub(super) sides: Sides,
-    #[serde(default = "any_unit", deserialize_with = "unit")]
-    pub(super) unit: CounterUnit,
-    #[serde(deserialize_with = "basis")]
-    pub(super) basis: Basis,
-    /// The instance that holds the number.
-    pub(super) oid: Option<Oid>,
-    /// A column whose rows are added up.
-    pub(super) sum: Option<Oid>,
-    /// A column of which the first row counts.
-    pub(super) first: Option<Oid>,
-    /// A column of which each row is a counter of its own, its size named by `size_names`.
-    pub(super) rows: Option<Oid>,
-    /// The column with the names of sizes, of the same rows.
-    pub(super) size_names: Option<Oid>,
-    /// The column with the unit (PrtMarkerCounterUnitTC), of the same rows.
-    pub(super) units: Option<Oid>,
-    /// An instance that the device has to have; without it the number means something else.
-    pub(super) needs: Option<Oid>,
-}
-
-impl CounterRule {
-    /// Whether the number counts everything that the service does, not one colour, size or side of it.
-    pub(super) fn is_plain(&self) -> bool {
-        (&self.color, &self.size, &self.sides) == (&any_color(), &any_size(), &any_sides())
-    }
-}
+/// Most counters kept of one device.
+const MAX_COUNTERS: usize = 256;
 
 impl Profiles {
+    /// What the device has counted: of two counters that mean the same, that of the greater confidence, else the first.
     pub(super) fn counters(&self, profile: &Profile, variables: &Variables) -> Vec<Counter> {
         let mut counters: Vec<Counter> = Vec::new();
-        for rule in self.lineage(profile).flat_map(|rules| &rules.counters) {
-            for counter in rule.read(variables) {
-                let same = |known: &Counter| {
-                    (&known.service, &known.color, &known.size, &known.sides, &known.basis, &known.unit)
-                        == (
-                            &counter.service,
-                            &counter.color,
-                            &counter.size,
-                            &counter.sides,
-                            &counter.basis,
-                            &counter.unit,
-                        )
-                };
-                if !counters.iter().any(same) {
-                    counters.push(counter);
-                }
+        for counter in self.all_counters(profile, variables) {
+            match counters.iter_mut().find(|known| means_the_same(known, &counter)) {
+                Some(known) if counter.confidence < known.confidence => *known = counter,
+                Some(_) => {}
+                None => counters.push(counter),
             }
         }
-        counters.truncate(256);
+        counters.truncate(MAX_COUNTERS);
+        counters
+    }
+
+    /// Every number that a rule explains, whether or not another means the same.
+    pub(super) fn all_counters(&self, profile: &Profile, variables: &Variables) -> Vec<Counter> {
+        let mut counters = Vec::new();
+        for rules in self.lineage(profile) {
+            let sure = |own: &Option<Confidence>| own.clone().unwrap_or_else(|| rules.confidence.clone());
+            for rule in &rules.counters {
+                counters.extend(rule.read(variables, &sure(&rule.confidence)));
+            }
+            for table in &rules.counter_tables {
+                counters.extend(table.read(variables, &sure));
+            }
+            for blob in &rules.blobs {
+                counters.extend(blob.counters(variables, &sure));
+            }
+        }
         counters
     }
 }
 
-impl CounterRule {
-    /// Where the numbers are.
-    pub(super) fn values(&self) -> impl Iterator<Item = Place> {
-        let columns = [&self.sum, &self.first, &self.rows].into_iter().flatten().cloned().map(Place::Column);
-        self.oid.iter().cloned().map(Place::Oid).chain(columns)
-    }
+fn means_the_same(one: &Counter, other: &Counter) -> bool {
+    let meaning = |counter: &Counter| {
+        let Counter { service, color, size, sides, unit, basis, .. } = counter.clone();
+        (service, color, size, sides, unit, basis)
+    };
+    meaning(one) == meaning(other)
+}
 
-    fn read(&self, variables: &Variables) -> Vec<Counter> {
+impl Meaning {
+    fn counter(self, basis: &Basis, value: u64, source: String, confidence: &Confidence) -> Counter {
+        let Self { service, color, size, sides, unit } = self;
+        let (basis, confidence) = (basis.clone(), confidence.clone());
+        Counter { service, color, size, sides, unit, basis, value, source, confidence }
+    }
+}
+
+fn number(variables: &Variables, name: &Oid) -> Option<u64> {
+    variables.get(name.arcs())?.number().and_then(|value| u64::try_from(value).ok())
+}
+
+fn rows(variables: &Variables, column: &Oid) -> Vec<(Vec<u32>, u64)> {
+    let row = |(index, value): (&[u32], &crate::snmp::message::Value)| {
+        Some((index.to_vec(), u64::try_from(value.number()?).ok()?))
+    };
+    variables.column(column.arcs()).filter_map(row).collect()
+}
+
+impl CounterRule {
+    fn read(&self, variables: &Variables, confidence: &Confidence) -> Vec<Counter> {
         if self.needs.as_ref().is_some_and(|name| variables.get(name.arcs()).is_none()) {
             return Vec::new();
         }
-        let rows = |column: &Oid| -> Vec<(Vec<u32>, u64)> {
-            variables
-                .column(column.arcs())
-                .filter_map(|(index, value)| Some((index.to_vec(), u64::try_from(value.number()?).ok()?)))
-                .collect()
-        };
+        let one = |value, source| vec![self.meaning().counter(&self.basis, value, source, confidence)];
         if let Some(name) = &self.oid {
-            let value =
-                variables.get(name.arcs()).and_then(|value| value.number()).and_then(|value| u64::try_from(value).ok());
-            return value.map(|value| self.counter(value, name.to_string(), &[], variables)).into_iter().collect();
+            return number(variables, name).map(|value| one(value, name.to_string())).unwrap_or_default();
+        }
+        if !self.sum_of.is_empty() {
+            let terms: Option<Vec<u64>> = self.sum_of.iter().map(|name| number(variables, name)).collect();
+            let source = self.sum_of.iter().map(ToString::to_string).collect::<Vec<_>>().join("+");
+            return terms.map(|terms| one(sum(terms), source)).unwrap_or_default();
         }
         if let Some(column) = &self.sum {
-            let rows = rows(column);
-            let sum = rows.iter().fold(0_u64, |sum, (_, value)| sum.saturating_add(*value));
-            return (!rows.is_empty())
-                .then(|| self.counter(sum, format!("{column}.*"), &[], variables))
-                .into_iter()
-                .collect();
+            let rows = rows(variables, column);
+            let total = sum(rows.iter().map(|(_, value)| *value));
+            return if rows.is_empty() { Vec::new() } else { one(total, format!("{column}.*")) };
         }
-        let counter = |column: &Oid, (index, value): &(Vec<u32>, u64)| {
-            self.counter(*value, column.child(index).to_string(), index, variables)
+        let of_row = |column: &Oid, (index, value): &(Vec<u32>, u64)| {
+            let mut meaning = self.meaning();
+            if let Some(size) = self.size_names.as_ref().and_then(|names| variables.text(names.arcs(), index)) {
+                meaning.size = MediaSize::Other(size);
+            }
+            let unit = self.units.as_ref().and_then(|units| variables.cell(units.arcs(), index)?.number());
+            if let Some(unit) = unit {
+                meaning.unit = CounterUnit::from_code(unit);
+            }
+            meaning.counter(&self.basis, *value, column.child(index).to_string(), confidence)
         };
         if let Some(column) = &self.first {
-            return rows(column).first().map(|row| counter(column, row)).into_iter().collect();
+            return rows(variables, column).first().map(|row| of_row(column, row)).into_iter().collect();
         }
         let Some(column) = &self.rows else { return Vec::new() };
-        rows(column).iter().filter(|(_, value)| *value > 0).map(|row| counter(column, row)).collect()
+        rows(variables, column).iter().filter(|(_, value)| *value > 0).map(|row| of_row(column, row)).collect()
+    }
+}
+
+fn sum(terms: impl IntoIterator<Item = u64>) -> u64 {
+    terms.into_iter().fold(0, u64::saturating_add)
+}
+
+impl CounterTable {
+    fn read(&self, variables: &Variables, sure: &dyn Fn(&Option<Confidence>) -> Confidence) -> Vec<Counter> {
+        let counter = |(index, value): (Vec<u32>, u64)| {
+            let rule = self.meaning(variables, &index)?;
+            let source = self.values.child(&index).to_string();
+            Some(rule.meaning().counter(&self.basis, value, source, &sure(&rule.confidence)))
+        };
+        rows(variables, &self.values).into_iter().filter_map(counter).collect()
     }
 
-    fn counter(&self, value: u64, source: String, index: &[u32], variables: &Variables) -> Counter {
-        let label = |column: &Option<Oid>| column.as_ref().and_then(|column| variables.cell(column.arcs(), index));
-        let size = label(&self.size_names).and_then(|value| value.octets()).and_then(text::text);
-        let unit = label(&self.units).and_then(|value| value.number());
-        Counter {
-            service: self.service.clone(),
-            color: self.color.clone(),
-            size: size.map_or_else(|| self.size.clone(), MediaSize::Other),
-            sides: self.sides.clone(),
-            unit: unit.map_or_else(|| self.unit.clone(), CounterUnit::from_code),
-            basis: self.basis.clone(),
-            value,
-            source,
-            confidence: Confidence::Verified,
-        }
+    /// What a row means: by its code, else its words, else its place.
+    pub(super) fn meaning(&self, variables: &Variables, index: &[u32]) -> Option<&TableMeaning> {
+        let code = self.codes.as_ref().and_then(|codes| variables.cell(codes.arcs(), index)?.number());
+        let label =
+            self.labels.as_ref().and_then(|labels| variables.text(labels.arcs(), index)).map(|label| plain(&label));
+        let place = dotted(index);
+        let by_code = code.and_then(|code| self.meanings.iter().find(|meaning| meaning.codes.contains(&code)));
+        let by_label = || {
+            let label = label?;
+            self.meanings.iter().find(|meaning| meaning.labels.contains(&label))
+        };
+        by_code.or_else(by_label).or_else(|| self.meanings.iter().find(|meaning| meaning.indexes.contains(&place)))
+    }
+}
+
+impl Blob {
+    /// The records of the value, if the device has it.
+    pub(super) fn records(&self, variables: &Variables) -> Vec<blob::Record> {
+        variables.get(self.oid.arcs()).and_then(|value| value.octets()).map(blob::records).unwrap_or_default()
+    }
+
+    /// The source of a record.
+    pub(super) fn source(&self, tag: u8) -> String {
+        format!("{}#{tag:02x}", self.oid)
+    }
+
+    /// Whether a rule says what a record means.
+    pub(super) fn explains(&self, tag: u8) -> bool {
+        self.counters.iter().any(|rule| rule.tag == tag) || self.supplies.iter().any(|rule| rule.tag == tag)
+    }
+
+    fn counters(&self, variables: &Variables, sure: &dyn Fn(&Option<Confidence>) -> Confidence) -> Vec<Counter> {
+        let records = self.records(variables);
+        let counter = |rule: &super::form::BlobCounter| {
+            let value = records.iter().find(|record| record.tag == rule.tag)?.number()?;
+            let confidence = sure(&rule.confidence);
+            Some(rule.meaning().counter(&rule.basis, value, self.source(rule.tag), &confidence))
+        };
+        self.counters.iter().filter_map(counter).collect()
     }
 }

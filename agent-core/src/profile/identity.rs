@@ -1,73 +1,105 @@
-//! Who a device is: the places that a profile names, in the order of trust.
+//! Who a device is: the places that a profile names, in the order of trust, and everything that was found at them.
 
-use serde::Deserialize;
-use wire::device::{Identity, Supply};
+use wire::device::{FieldSource, Identity, Supply};
+use wire::vocab::{Confidence, IdentityField};
 
 use super::Profiles;
-use super::form::{Brand, Place, Profile};
-use crate::ieee1284;
+use super::form::{Brand, IdentityRules, Profile, Source};
 use crate::oid::Oid;
 use crate::printer_mib::{self, System};
 use crate::reader::Variables;
 use crate::text;
 
-/// Where identity comes from: for each field the sources in the order of trust.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct IdentityRules {
-    pub(super) manufacturer: Vec<Source>,
-    pub(super) model: Vec<Source>,
-    pub(super) serial: Vec<Source>,
-    pub(super) firmware: Vec<Source>,
-    pub(super) host_name: Vec<Source>,
+/// A text that was found, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) text: String,
+    pub(super) source: Oid,
+    pub(super) confidence: Confidence,
 }
 
-/// A text and how to cut it out.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Source {
-    #[serde(flatten)]
-    pub(super) place: Place,
-    /// Takes this key of an IEEE 1284 device id, such as `MDL`.
-    ieee1284: Option<String>,
-    /// Passes over two symbol-set octets at the start of a PML string.
-    #[serde(default)]
-    pub(super) pml: bool,
-    /// Takes what stands behind this text.
-    pub(super) after: Option<String>,
-    /// Takes what stands before this text.
-    pub(super) before: Option<String>,
+/// Something that a device says of itself, at one of the places where it may say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// What it says something of: a field of the identity (`serial`, `model` …), `deviceId`, `counter`, or `record` for a record
+    /// of a binary value.
+    pub field: &'static str,
+    /// What it says, whole.
+    pub value: String,
+    /// The OID, dotted; `OID#tag` for a record.
+    pub source: String,
+    /// How sure its meaning is.
+    pub confidence: Confidence,
+    /// Whether it is what the snapshot shows.
+    pub chosen: bool,
 }
+
+/// The sources of one field.
+type Field = fn(&IdentityRules) -> &Vec<Source>;
 
 impl Profiles {
     pub(super) fn identity(&self, profile: &Profile, variables: &Variables, supplies: &[Supply]) -> Identity {
         let system = System::of(variables);
-        let first = |field: fn(&IdentityRules) -> &Vec<Source>| {
-            self.lineage(profile).flat_map(|rules| field(&rules.identity)).find_map(|source| source.read(variables))
-        };
-        let model = first(|rules| &rules.model);
-        let told = first(|rules| &rules.manufacturer);
-        let texts: Vec<&str> = [&model, &system.description].into_iter().flatten().map(String::as_str).collect();
+        let best = |field: Field| best(self.found(profile, variables, field));
+        let model = self.model(profile, variables);
+        let told = best(|rules| &rules.manufacturer);
+        let texts: Vec<&str> =
+            model.iter().map(|model| model.text.as_str()).chain(system.description.as_deref()).collect();
+        let serial = best(|rules| &rules.serial);
+        let firmware = best(|rules| &rules.firmware);
+        let host_name = best(|rules| &rules.host_name).filter(|_| system.name.is_none());
         let manufacturer = profile
             .brand(&texts, supplies)
-            .or_else(|| profile.manufacturer.clone())
-            .or(told)
+            .or_else(|| self.lineage(profile).find_map(|rules| rules.manufacturer.clone()));
+        let told = told.filter(|_| manufacturer.is_none());
+        let manufacturer = manufacturer
+            .or_else(|| told.as_ref().map(|told| told.text.clone()))
             .or_else(|| self.enterprise(system.object_id.as_ref()));
-        let serial = first(|rules| &rules.serial);
+        let sources = [
+            (IdentityField::Manufacturer, &told),
+            (IdentityField::Model, &model),
+            (IdentityField::Serial, &serial),
+            (IdentityField::Firmware, &firmware),
+            (IdentityField::HostName, &host_name),
+        ];
+        let sources = sources.into_iter().filter_map(|(field, found)| {
+            let Found { source, confidence, .. } = found.as_ref()?;
+            if *confidence == Confidence::Verified && source.arcs().starts_with(printer_mib::MIB_2) {
+                return None;
+            }
+            Some(FieldSource { field, source: source.to_string(), confidence: confidence.clone() })
+        });
+        let sources = sources.collect();
+        let text = |found: Option<Found>| found.map(|found| found.text);
+        let (model, serial) = (text(model), text(serial));
         Identity {
             model: model.map(|model| without_maker(without_serial(&model, serial.as_deref()), manufacturer.as_deref())),
             manufacturer,
             serial,
-            firmware: first(|rules| &rules.firmware),
-            host_name: system.name.or_else(|| first(|rules| &rules.host_name)),
-            mac: printer_mib::mac(variables),
+            firmware: text(firmware),
+            host_name: system.name.or_else(|| text(host_name)),
+            mac: printer_mib::mac(variables).map(|(_, mac)| mac),
             location: system.location,
             contact: system.contact,
             sys_object_id: system.object_id.map(|oid| oid.to_string()),
             description: system.description,
             profile: Some(profile.name.clone()),
-            sources: Vec::new(),
+            sources,
         }
+    }
+
+    /// The model as it stands at its place.
+    pub(super) fn model(&self, profile: &Profile, variables: &Variables) -> Option<Found> {
+        best(self.found(profile, variables, |rules| &rules.model))
+    }
+
+    /// What stands at the places of a field, the profile's first.
+    pub(super) fn found(&self, profile: &Profile, variables: &Variables, field: Field) -> Vec<Found> {
+        let of = |rules: &Profile| {
+            let read = |source: &Source| source.read(variables, &rules.confidence);
+            field(&rules.identity).iter().filter_map(read).collect::<Vec<_>>()
+        };
+        self.lineage(profile).flat_map(of).collect()
     }
 
     /// The maker registered for the enterprise number in a sysObjectID.
@@ -75,6 +107,71 @@ impl Profiles {
         let [1, 3, 6, 1, 4, 1, number, ..] = sys_object_id?.arcs() else { return None };
         self.enterprises.get(&number.to_string()).cloned()
     }
+
+    /// Everything that the device says of itself at the places that are read, whether the snapshot shows it or something
+    /// better: fields of the identity, counters that mean the same as better ones, records of binary values.
+    pub fn evidence(&self, profile: &Profile, variables: &Variables) -> Vec<Evidence> {
+        let mut list: Vec<Evidence> = Vec::new();
+        let standard = |field, value, source: String| Evidence {
+            field,
+            value,
+            source,
+            confidence: Confidence::Verified,
+            chosen: true,
+        };
+        list.extend(
+            printer_mib::system_texts(variables)
+                .into_iter()
+                .map(|(field, source, value)| standard(field, value, source.to_string())),
+        );
+        list.extend(printer_mib::mac(variables).map(|(source, mac)| standard("mac", mac, source.to_string())));
+        let fields: [(&'static str, Field); 6] = [
+            ("manufacturer", |rules| &rules.manufacturer),
+            ("model", |rules| &rules.model),
+            ("serial", |rules| &rules.serial),
+            ("firmware", |rules| &rules.firmware),
+            ("hostName", |rules| &rules.host_name),
+            ("deviceId", |rules| &rules.device_id),
+        ];
+        for (field, rules) in fields {
+            let found = self.found(profile, variables, rules);
+            let chosen = best(found.clone());
+            let system_has_it = field == "hostName" && System::of(variables).name.is_some();
+            list.extend(found.into_iter().map(|found| Evidence {
+                chosen: !system_has_it && Some(&found) == chosen.as_ref(),
+                field,
+                value: found.text,
+                source: found.source.to_string(),
+                confidence: found.confidence,
+            }));
+        }
+        let shown = self.counters(profile, variables);
+        let further = self.all_counters(profile, variables).into_iter().filter(|counter| !shown.contains(counter));
+        list.extend(further.map(|counter| Evidence {
+            field: "counter",
+            value: format!("{} {}", counter.name(), counter.value),
+            source: counter.source,
+            confidence: counter.confidence,
+            chosen: false,
+        }));
+        for blob in self.lineage(profile).flat_map(|rules| &rules.blobs) {
+            list.extend(blob.records(variables).into_iter().map(|record| Evidence {
+                field: "record",
+                value: record.number().map_or_else(|| text::hexadecimal(&record.octets), |number| number.to_string()),
+                source: blob.source(record.tag),
+                confidence: Confidence::Verified,
+                chosen: blob.explains(record.tag),
+            }));
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        list.retain(|evidence| seen.insert((evidence.field, evidence.source.clone(), evidence.value.clone())));
+        list
+    }
+}
+
+/// The most certain, of equals the first.
+fn best(found: Vec<Found>) -> Option<Found> {
+    found.into_iter().reduce(|best, next| if next.confidence < best.confidence { next } else { best })
 }
 
 impl Profile {
@@ -108,20 +205,25 @@ fn without_maker(model: &str, maker: Option<&str>) -> String {
 }
 
 impl Source {
-    fn read(&self, variables: &Variables) -> Option<String> {
-        let raw = match &self.place {
-            Place::Oid(name) => {
+    /// What stands at the place, cut out; `sure` is the confidence of what does not say its own.
+    fn read(&self, variables: &Variables, sure: &Confidence) -> Option<Found> {
+        let (source, raw) = match (&self.oid, &self.column) {
+            (Some(name), _) => {
                 let octets = variables.get(name.arcs())?.octets()?;
                 let octets = match octets {
                     [first, _, rest @ ..] if self.pml && *first < 0x20 => rest,
                     octets => octets,
                 };
-                text::text(octets)?
+                (name.clone(), text::text_in(variables.character_set(), octets)?)
             }
-            Place::Column(column) => printer_mib::printer_text(variables, column.arcs())?,
+            (None, Some(column)) => {
+                let (index, text) = printer_mib::printer_text(variables, column.arcs())?;
+                (column.child(&index), text)
+            }
+            (None, None) => return None,
         };
         let part = match &self.ieee1284 {
-            Some(key) => ieee1284::value(&raw, key)?,
+            Some(key) => ieee1284_value(&raw, key)?,
             None => &raw,
         };
         let part = match &self.after {
@@ -133,8 +235,23 @@ impl Source {
             None => part,
         };
         let part = part.trim();
-        (!part.is_empty()).then(|| part.to_owned())
+        let confidence = self.confidence.as_ref().unwrap_or(sure).clone();
+        (!part.is_empty()).then(|| Found { text: part.to_owned(), source, confidence })
     }
+}
+
+/// The value of a key in an IEEE 1284 device id (`MFG:…;MDL:…;`); long and short names of a key mean the same.
+pub(super) fn ieee1284_value<'a>(id: &'a str, key: &str) -> Option<&'a str> {
+    let long = match key {
+        "MFG" => "MANUFACTURER",
+        "MDL" => "MODEL",
+        "SN" => "SERIALNUMBER",
+        other => other,
+    };
+    id.split(';').filter_map(|field| field.split_once(':')).find_map(|(name, value)| {
+        let name = name.trim();
+        (name.eq_ignore_ascii_case(key) || name.eq_ignore_ascii_case(long)).then_some(value)
+    })
 }
 
 #[cfg(test)]
@@ -147,5 +264,12 @@ mod tests {
         assert_eq!(without_serial("S1", Some("S1")), "S1");
         assert_eq!(without_maker("HP LaserJet", Some("HP")), "LaserJet");
         assert_eq!(without_maker("HP", Some("HP")), "HP");
+    }
+
+    #[test]
+    fn device_ids_come_apart() {
+        assert_eq!(ieee1284_value("MFG:EPSON;MDL: X 1;", "MDL"), Some(" X 1"));
+        assert_eq!(ieee1284_value("MANUFACTURER:Acme;", "MFG"), Some("Acme"));
+        assert_eq!(ieee1284_value("nonsense", "MFG"), None);
     }
 }

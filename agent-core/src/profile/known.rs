@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Profiles;
-use super::counters::CounterRule;
-use super::form::Profile;
+use super::form::{Profile, Source};
 use crate::oid::Oid;
 use crate::printer_mib;
 
@@ -72,26 +71,19 @@ impl KnownObjects {
 }
 
 fn meanings(profile: &Profile) -> Vec<(Oid, String)> {
-    let identity = &profile.identity;
-    let fields = [
-        ("manufacturer", &identity.manufacturer),
-        ("model", &identity.model),
-        ("serial", &identity.serial),
-        ("firmware", &identity.firmware),
-        ("host_name", &identity.host_name),
-    ];
-    let identity = fields
-        .into_iter()
-        .flat_map(|(field, sources)| sources.iter().map(move |source| (source.place.oid().clone(), field.to_owned())));
-    let counters =
-        profile.counters.iter().flat_map(|rule| rule.values().map(|place| (place.oid().clone(), counted(rule))));
-    identity.chain(counters).collect()
-}
-
-fn counted(rule: &CounterRule) -> String {
-    let words = [rule.service.keyword(), rule.color.keyword(), rule.size.keyword(), rule.sides.keyword()];
-    let words: Vec<&str> = words.into_iter().filter(|word| *word != "Any").collect();
-    format!("{} ({})", words.join(" "), rule.basis.keyword())
+    let mut meanings: Vec<(Oid, String)> = Vec::new();
+    for (field, sources) in profile.identity.fields() {
+        let places = sources.iter().filter_map(Source::place);
+        meanings.extend(places.map(|place| (place.oid().clone(), field.to_owned())));
+    }
+    for rule in &profile.counters {
+        let words = format!("{} ({})", rule.meaning().words(), rule.basis.keyword());
+        meanings.extend(rule.values().map(|place| (place.oid().clone(), words.clone())));
+    }
+    meanings.extend(profile.counter_tables.iter().map(|table| (table.values.clone(), "table of counters".to_owned())));
+    meanings.extend(profile.blobs.iter().map(|blob| (blob.oid.clone(), "records".to_owned())));
+    meanings.extend(profile.supply_tables.iter().map(|table| (table.levels.clone(), "levels of supplies".to_owned())));
+    meanings
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 //! A profile is a TOML file in `profiles/`, compiled in. Adding a model needs no Rust. A profile can name what to read, never
 //! what is denied (`profiles/denied.toml`: jobs, users, documents): such a profile does not load.
 
+pub mod blob;
 mod counters;
 mod form;
 mod identity;
 mod known;
+mod matching;
 mod plan;
 mod supplies;
 
@@ -15,10 +17,12 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 use wire::device::Snapshot;
 
-pub use form::{Profile, Quirks};
+pub use form::{Profile, Quirks, SupplyRules};
+pub use identity::Evidence;
 pub use known::{Known, KnownObjects};
+pub use matching::Choice;
 pub use plan::readable;
-pub use supplies::{Described, SupplyRules};
+pub use supplies::Described;
 
 use crate::gate::Gate;
 use crate::oid::Oid;
@@ -29,8 +33,12 @@ use form::{Denied, Enterprises};
 /// Name of the profile that all others extend and that serves devices which no other matches.
 pub const BASE: &str = "printer-mib";
 
+/// Most profiles that extend one another.
+const MAX_LINEAGE: usize = 4;
+
 const FILES: &[(&str, &str)] = &[
     ("printer-mib", include_str!("../../profiles/printer-mib.toml")),
+    ("brother", include_str!("../../profiles/brother.toml")),
     ("epson", include_str!("../../profiles/epson.toml")),
     ("hp", include_str!("../../profiles/hp.toml")),
     ("kyocera", include_str!("../../profiles/kyocera.toml")),
@@ -99,38 +107,22 @@ impl Profiles {
 
     fn check(&self) -> Result<(), ProfileError> {
         let rule = |name: &str, fault: String| Err(ProfileError::Rule { name: name.to_owned(), fault });
+        if !self.profiles.contains_key(BASE) {
+            return rule(BASE, "is missing".to_owned());
+        }
         let mut owners: BTreeMap<&Oid, &str> = BTreeMap::new();
         for (name, profile) in &self.profiles {
-            match &profile.extends {
-                None if name == BASE => {}
-                Some(parent)
-                    if parent != name && self.profiles.get(parent).is_some_and(|parent| parent.name == BASE) => {}
-                _ => return rule(name, format!("`extends` has to be \"{BASE}\"")),
+            match self.lineage(profile).last() {
+                Some(root) if root.name == BASE => {}
+                _ => return rule(name, format!("`extends` has to lead to \"{BASE}\", by {MAX_LINEAGE} steps at most")),
             }
-            for prefix in &profile.matches.sys_object_id {
+            for prefix in profile.matches.sys_object_id.iter().chain(&profile.matches.shared_sys_object_id) {
                 if let Some(other) = owners.insert(prefix, name) {
                     return rule(name, format!("`{other}` matches {prefix} too; one of them has to be more exact"));
                 }
             }
         }
-        if !self.profiles.contains_key(BASE) {
-            return rule(BASE, "is missing".to_owned());
-        }
         Ok(())
-    }
-
-    /// The profile for a device: that with the longest matching prefix of sysObjectID, else the base.
-    pub fn choose(&self, sys_object_id: Option<&Oid>) -> &Profile {
-        let best = sys_object_id.and_then(|id| {
-            let prefixes = self.profiles.values().flat_map(|profile| {
-                profile.matches.sys_object_id.iter().map(move |prefix| (prefix.arcs().len(), prefix, profile))
-            });
-            prefixes
-                .filter(|(_, prefix, _)| *prefix == id || id.below(prefix).is_some())
-                .max_by_key(|(length, _, _)| *length)
-                .map(|(_, _, profile)| profile)
-        });
-        best.unwrap_or_else(|| self.base())
     }
 
     /// What these profiles may ask for.
@@ -154,12 +146,14 @@ impl Profiles {
 
     /// A profile, then what it extends.
     fn lineage<'a>(&'a self, profile: &'a Profile) -> impl Iterator<Item = &'a Profile> {
-        std::iter::successors(Some(profile), |profile| profile.extends.as_ref().map(|_| self.base()))
+        let next = |profile: &&'a Profile| self.profiles.get(profile.extends.as_ref()?);
+        std::iter::successors(Some(profile), next).take(MAX_LINEAGE)
     }
 
     /// What the values of a reading mean.
     pub fn snapshot(&self, profile: &Profile, variables: &Variables) -> Snapshot {
-        let supplies = printer_mib::supplies(variables, &profile.supplies);
+        let model = self.model(profile, variables).map(|found| found.text);
+        let supplies = self.supplies(profile, variables, model.as_deref());
         Snapshot {
             identity: self.identity(profile, variables, &supplies),
             status: printer_mib::status(variables),
@@ -187,33 +181,27 @@ mod tests {
 
     #[test]
     fn a_profile_cannot_name_jobs() {
-        let text = "name = \"acme\"\nextends = \"printer-mib\"\n[identity]\nmodel = [{ column = \"1.3.6.1.4.1.1347.47.6.1.1.4\" }]";
+        let text = "name = \"acme\"\nextends = \"printer-mib\"\nconfidence = \"verified\"\n[identity]\nmodel = [{ column = \"1.3.6.1.4.1.1347.47.6.1.1.4\" }]";
         assert!(fault(text).contains("not readable"), "{}", fault(text));
         // Nor a column above them, which a walk would descend.
-        let text =
-            "name = \"acme\"\nextends = \"printer-mib\"\n[identity]\nmodel = [{ column = \"1.3.6.1.4.1.1347\" }]";
+        let text = "name = \"acme\"\nextends = \"printer-mib\"\nconfidence = \"verified\"\n[identity]\nmodel = [{ column = \"1.3.6.1.4.1.1347\" }]";
         assert!(fault(text).contains("not readable"), "{}", fault(text));
     }
 
     #[test]
     fn faults_are_named() {
-        assert!(fault("name = \"other\"\nextends = \"printer-mib\"").contains("file's name"));
-        assert!(fault("name = \"acme\"").contains("extends"));
-        assert!(fault("name = \"acme\"\nextends = \"printer-mib\"\ncolour = 1").contains("unknown field `colour`"));
-        let counter = "name = \"acme\"\nextends = \"printer-mib\"\n[[counter]]\nbasis = \"Meter\"\n";
+        assert!(
+            fault("name = \"other\"\nextends = \"printer-mib\"\nconfidence = \"verified\"").contains("file's name")
+        );
+        assert!(fault("name = \"acme\"\nconfidence = \"verified\"").contains("extends"));
+        assert!(
+            fault("name = \"acme\"\nextends = \"printer-mib\"\nconfidence = \"verified\"\ncolour = 1")
+                .contains("unknown field `colour`")
+        );
+        let counter =
+            "name = \"acme\"\nextends = \"printer-mib\"\nconfidence = \"verified\"\n[[counter]]\nbasis = \"Meter\"\n";
         assert!(fault(&format!("{counter}service = \"Prnt\"\noid = \"1.3.6\"")).contains("none of System, Print"));
         assert!(fault(&format!("{counter}service = \"Print\"")).contains("one of `oid`"));
         assert!(fault(&format!("{counter}service = \"Print\"\noid = \"1.3.x\"")).contains("not an object identifier"));
-    }
-
-    #[test]
-    fn the_longest_prefix_wins() {
-        let profiles = Profiles::built_in().unwrap();
-        let chosen = |id: &str| profiles.choose(Oid::parse(id).as_ref()).name.clone();
-        assert_eq!(chosen("1.3.6.1.4.1.1347.41"), "kyocera");
-        assert_eq!(chosen("1.3.6.1.4.1.11.2.3.9.1"), "hp");
-        assert_eq!(chosen("1.3.6.1.4.1.1248.1.1.2.1.3"), "epson");
-        assert_eq!(chosen("1.3.6.1.4.1.99999.1"), BASE);
-        assert_eq!(profiles.choose(None).name, BASE);
     }
 }

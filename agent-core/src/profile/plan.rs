@@ -3,7 +3,7 @@
 use wire::vocab::Service;
 
 use super::Profiles;
-use super::form::{Place, Profile};
+use super::form::{IdentityRules, Meaning, Place, Profile, Source};
 use crate::oid::Oid;
 use crate::printer_mib::{self, Ageing, Column};
 use crate::reader::{Plan, Table, Variables};
@@ -12,6 +12,9 @@ impl Profiles {
     /// What a full reading of a device with this profile asks for.
     pub fn full_plan(&self, profile: &Profile) -> Plan {
         let mut plan = Plan { tables: printer_mib::tables(), ..Plan::default() };
+        for table in &mut plan.tables {
+            table.members.retain(|column| !self.lineage(profile).any(|rules| rules.skips(column)));
+        }
         let mut columns = Vec::new();
         for place in self.lineage(profile).flat_map(Profile::places) {
             match place {
@@ -20,6 +23,42 @@ impl Profiles {
             }
         }
         plan.tables.extend(related(columns));
+        plan.settle();
+        plan
+    }
+
+    /// What to ask for when the profile was found late, by what the device said under another: what it names and was not
+    /// asked for yet.
+    pub fn change_plan(&self, profile: &Profile, before: &Profile) -> Plan {
+        let asked = self.full_plan(before);
+        let mut plan = self.full_plan(profile);
+        plan.names.retain(|name| !asked.names.contains(name));
+        plan
+    }
+
+    /// What to ask for at the end: the last places of fields for which no other had a value.
+    pub fn last_plan(&self, profile: &Profile, variables: &Variables) -> Plan {
+        let fields: [fn(&IdentityRules) -> &Vec<Source>; 5] = [
+            |rules| &rules.manufacturer,
+            |rules| &rules.model,
+            |rules| &rules.serial,
+            |rules| &rules.firmware,
+            |rules| &rules.host_name,
+        ];
+        let mut plan = Plan::default();
+        for field in fields {
+            let mut last = self.lineage(profile).flat_map(|rules| field(&rules.identity)).filter(|source| source.last);
+            let Some(first) = last.next() else { continue };
+            if !self.found(profile, variables, field).is_empty() {
+                continue;
+            }
+            for place in [first].into_iter().chain(last).filter_map(Source::place) {
+                match place {
+                    Place::Oid(name) => plan.names.push(name),
+                    Place::Column(column) => plan.tables.extend(related(vec![column])),
+                }
+            }
+        }
         plan.settle();
         plan
     }
@@ -73,23 +112,21 @@ impl Profiles {
             names.extend(variables.names_below(column.arcs));
         }
         names.extend(plan.witnesses.iter().cloned());
-        for rule in self.lineage(profile).flat_map(|rules| &rules.counters) {
-            for place in rule.values() {
-                match place {
-                    Place::Oid(name) if variables.get(name.arcs()).is_none() => {}
-                    Place::Oid(name) if rule.service == Service::System && rule.is_plain() => {
+        for rules in self.lineage(profile) {
+            for (name, meaning) in rules.counted(variables) {
+                match meaning {
+                    Some(meaning) if meaning.is_total() => {
                         names.push(name.clone());
                         plan.signs.push(name);
                     }
                     // Scanning moves no count of printed pages.
-                    Place::Oid(name) if rule.service == Service::Scan => names.push(name),
-                    Place::Oid(name) => plan.details.push(name),
-                    Place::Column(column) if rule.service == Service::Scan => {
-                        names.extend(variables.names_below(column.arcs()));
-                    }
-                    Place::Column(column) => plan.details.extend(variables.names_below(column.arcs())),
+                    Some(meaning) if meaning.service == Service::Scan => names.push(name),
+                    _ => plan.details.push(name),
                 }
             }
+            // A cartridge that was changed moves no count either.
+            names.extend(rules.blobs.iter().filter(|blob| !blob.supplies.is_empty()).map(|blob| blob.oid.clone()));
+            names.extend(rules.supply_tables.iter().flat_map(|table| variables.names_below(table.levels.arcs())));
         }
         if plan.signs.is_empty() {
             names.append(&mut plan.details);
@@ -106,8 +143,8 @@ impl Profiles {
     /// Where the serial number of a device comes from.
     fn witnesses(&self, profile: &Profile, variables: &Variables) -> Vec<Oid> {
         let sources = self.lineage(profile).flat_map(|rules| &rules.identity.serial);
-        let known = sources.flat_map(|source| match &source.place {
-            Place::Oid(name) => variables.get(name.arcs()).map(|_| name.clone()).into_iter().collect(),
+        let known = sources.filter(|source| !source.last).filter_map(Source::place).flat_map(|place| match place {
+            Place::Oid(name) => variables.get(name.arcs()).map(|_| name).into_iter().collect(),
             Place::Column(column) => variables.names_below(column.arcs()).collect::<Vec<_>>(),
         });
         known.collect()
@@ -133,6 +170,36 @@ impl Profiles {
         let maker = head.get(..7).unwrap_or(head);
         let denied = self.denied.iter().find(|prefix| *prefix > name && prefix.arcs().starts_with(maker));
         denied.is_none_or(|denied| variables.after(name).is_some_and(|next| next < denied))
+    }
+}
+
+impl Profile {
+    /// The instances that the device has and that hold counters, each with what it counts; `None` where that is not one thing.
+    fn counted(&self, variables: &Variables) -> Vec<(Oid, Option<Meaning>)> {
+        let mut counted = Vec::new();
+        for rule in &self.counters {
+            for place in rule.values() {
+                match place {
+                    Place::Oid(name) if variables.get(name.arcs()).is_none() => {}
+                    Place::Oid(name) => counted.push((name, Some(rule.meaning()))),
+                    Place::Column(column) => {
+                        let meaning = Some(rule.meaning()).filter(|meaning| meaning.service == Service::Scan);
+                        counted.extend(variables.names_below(column.arcs()).map(|name| (name, meaning.clone())));
+                    }
+                }
+            }
+        }
+        for table in &self.counter_tables {
+            for (index, _) in variables.column(table.values.arcs()) {
+                if let Some(rule) = table.meaning(variables, index) {
+                    counted.push((table.values.child(index), Some(rule.meaning())));
+                }
+            }
+        }
+        let blobs = self.blobs.iter().filter(|blob| blob.supplies.is_empty());
+        let known = blobs.filter(|blob| variables.get(blob.oid.arcs()).is_some());
+        counted.extend(known.map(|blob| (blob.oid.clone(), None)));
+        counted
     }
 }
 
@@ -171,9 +238,16 @@ pub(super) fn objects(profiles: &Profiles) -> Vec<(Oid, String)> {
         .iter()
         .filter_map(|column: &&Column| Some((Oid::new(column.arcs)?, column.name.to_owned())));
     let system = printer_mib::system_names().into_iter().map(|name| (name, "system".to_owned()));
-    let vendors = profiles
-        .profiles
-        .values()
-        .flat_map(|profile| profile.places().map(|place| (place.oid().clone(), profile.name.clone())));
+    let vendors = profiles.profiles.values().flat_map(|profile| {
+        let mut places = profile.places();
+        places.extend(profile.rare_places());
+        let mut objects: Vec<Oid> = Vec::new();
+        for place in places {
+            if !objects.contains(place.oid()) {
+                objects.push(place.oid().clone());
+            }
+        }
+        objects.into_iter().map(|object| (object, profile.name.clone()))
+    });
     system.chain(standard).chain(vendors).collect()
 }

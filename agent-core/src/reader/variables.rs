@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::oid::Oid;
+use crate::printer_mib;
 use crate::snmp::message::Value;
+use crate::text::{self, CharacterSet};
 
 /// The values read from a device, in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +32,16 @@ impl Variables {
     /// The value in a row of a column.
     pub fn cell(&self, column: &[u32], index: &[u32]) -> Option<&Value> {
         self.values.get(&*[column, index].concat())
+    }
+
+    /// The text in a row of a column, in the character set of the device's language.
+    pub fn text(&self, column: &[u32], index: &[u32]) -> Option<String> {
+        text::text_in(self.character_set(), self.cell(column, index)?.octets()?)
+    }
+
+    /// The character set that the device names for its language.
+    pub fn character_set(&self) -> CharacterSet {
+        printer_mib::character_set(self)
     }
 
     /// The rows of a column: index and value.
