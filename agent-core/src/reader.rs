@@ -467,7 +467,8 @@ impl Reader {
 
     /// Takes the news that a question stayed without an answer, however often it was repeated.
     pub fn handle_silence(&mut self, question: Question) -> Result<(), ReadError> {
-        if question.context.is_some() && question.context == self.context {
+        let unknown = |context: &String| !self.variables.has_context(context);
+        if question.context == self.context && question.context.as_ref().is_some_and(unknown) {
             // A context that a device does not have is silence, and no reason to think ill of what it does have.
             self.leave_context();
             return Ok(());

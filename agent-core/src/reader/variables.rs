@@ -64,6 +64,11 @@ impl Variables {
         self.values.insert(name, value);
     }
 
+    /// Whether any value was read in this SNMP context.
+    pub fn has_context(&self, context: &str) -> bool {
+        self.contexts.values().any(|known| known == context)
+    }
+
     /// The SNMP context that a value was read in; `None` for the default one.
     pub fn context(&self, name: &Oid) -> Option<&str> {
         self.contexts.get(name).map(String::as_str)
