@@ -86,11 +86,13 @@ pub fn text(octets: &[u8]) -> Option<String> {
 pub fn text_in(set: CharacterSet, octets: &[u8]) -> Option<String> {
     let decoded = match std::str::from_utf8(octets) {
         Ok(text) => utf16(octets).unwrap_or_else(|| spelled(text, set).unwrap_or_else(|| text.to_owned())),
-        // Cut inside a character: UTF-8, if there is another such character before, or nothing else is known.
+        // Cut inside a character: UTF-8, if there is another such character before, or nothing else is known. One octet of the
+        // upper rows alone at the end is rather a letter of Latin-1 (`usagé`) than the first of three.
         Err(error)
             if error.error_len().is_none()
                 && error.valid_up_to() > 0
-                && (set == CharacterSet::Unknown
+                && ((set == CharacterSet::Unknown
+                    && octets.get(error.valid_up_to()..).is_some_and(|tail| !matches!(tail, [0xe0..=0xff])))
                     || octets.get(..error.valid_up_to()).is_some_and(|whole| !whole.is_ascii())) =>
         {
             String::from_utf8_lossy(octets.get(..error.valid_up_to()).unwrap_or_default()).into_owned()
@@ -167,6 +169,7 @@ mod tests {
             (b"R\0e\0a\0d\0y\0", Some("Ready")),
             (b"\0R\0e\0a\0d\0y", Some("Ready")),
             (b"Papier nachf\xc3", Some("Papier nachf")),
+            (b"Bac usag\xe9", Some("Bac usagé")),
             (b"line\r\nbreak\x07", Some("line  break")),
             (b"", None),
             (b"\0\0 \0", None),
