@@ -108,10 +108,12 @@ pub(super) struct Source {
     /// Passes over two symbol-set octets at the start of a PML string.
     #[serde(default)]
     pub(super) pml: bool,
-    /// Takes what stands behind this text.
-    pub(super) after: Option<String>,
-    /// Takes what stands before this text.
-    pub(super) before: Option<String>,
+    /// Takes what stands behind this text; of several, behind the first, then behind the second …
+    #[serde(default, deserialize_with = "one_or_several")]
+    pub(super) after: Vec<String>,
+    /// Takes what stands before this text, or before the first of several.
+    #[serde(default, deserialize_with = "one_or_several")]
+    pub(super) before: Vec<String>,
     /// Asked for only when no other source had a value.
     #[serde(default)]
     pub(super) last: bool,
@@ -604,6 +606,19 @@ closed! {
 
 fn plain_words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(Vec::<String>::deserialize(deserializer)?.iter().map(|words| plain(words)).collect())
+}
+
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text or a list of texts")]
+    enum Texts {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Texts::deserialize(deserializer)? {
+        Texts::One(text) => vec![text],
+        Texts::Several(texts) => texts,
+    })
 }
 
 fn some_confidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Confidence>, D::Error> {

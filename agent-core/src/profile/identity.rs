@@ -226,14 +226,9 @@ impl Source {
             Some(key) => ieee1284_value(&raw, key)?,
             None => &raw,
         };
-        let part = match &self.after {
-            Some(mark) => part.split_once(mark.as_str())?.1,
-            None => part,
-        };
-        let part = match &self.before {
-            Some(mark) => part.split_once(mark.as_str()).map_or(part, |(head, _)| head),
-            None => part,
-        };
+        let part = self.after.iter().try_fold(part, |part, mark| Some(part.split_once(mark.as_str())?.1))?;
+        let end = self.before.iter().filter_map(|mark| part.find(mark.as_str())).min();
+        let part = end.and_then(|end| part.get(..end)).unwrap_or(part);
         let part = part.trim();
         let confidence = self.confidence.as_ref().unwrap_or(sure).clone();
         (!part.is_empty()).then(|| Found { text: part.to_owned(), source, confidence })

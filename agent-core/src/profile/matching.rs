@@ -69,7 +69,7 @@ impl Profiles {
                 Place::Column(_) => false,
             })
         };
-        printer_mib::is_printer(variables) || answers() || profile.describes(&descriptions(variables))
+        printer_mib::is_printer(variables) || answers() || profile.describes(&descriptions(variables)).is_some()
     }
 
     fn longest_prefix(&self, id: Option<&Oid>, prefixes: fn(&Profile) -> &Vec<Oid>) -> Option<&Profile> {
@@ -95,7 +95,9 @@ impl Profiles {
             self.profiles.values().find(names)
         });
         let descriptions = descriptions(variables);
-        by_id.or_else(|| self.profiles.values().find(|profile| profile.describes(&descriptions)))
+        // The longest description is the most exact: a model that another maker builds, before all that bear the name.
+        let described = self.profiles.values().filter_map(|profile| Some((profile.describes(&descriptions)?, profile)));
+        by_id.or_else(|| described.max_by_key(|(length, _)| *length).map(|(_, profile)| profile))
     }
 
     fn signed(&self, variables: &Variables) -> Option<&Profile> {
@@ -106,9 +108,11 @@ impl Profiles {
 }
 
 impl Profile {
-    fn describes(&self, descriptions: &[String]) -> bool {
-        let mut known = self.matches.descriptions.iter().map(|words| plain(words));
-        known.any(|words| descriptions.iter().any(|description| begins(description, &words)))
+    /// The length of the words by which a device describes itself as one of the profile's.
+    fn describes(&self, descriptions: &[String]) -> Option<usize> {
+        let known = self.matches.descriptions.iter().map(|words| plain(words));
+        let described = known.filter(|words| descriptions.iter().any(|description| begins(description, words)));
+        described.map(|words| words.len()).max()
     }
 }
 
