@@ -4,6 +4,7 @@
 
 mod world;
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use agent_core::identity::device_id;
@@ -13,6 +14,7 @@ use testkit::golden;
 use testkit::printer_sim::Printer;
 use testkit::recording::Recording;
 use wire::device::DeviceRecord;
+use wire::vocab::Confidence;
 use wire::xml::encode_device;
 use world::{World, address, walks};
 
@@ -30,9 +32,49 @@ fn every_walk_yields_its_golden_device() {
         let xml = String::from_utf8(encode_device(&record)).unwrap();
         assert!(!xml.contains("CANARY"), "{}: job data was read", walk.display());
         let name = walk.file_stem().unwrap().to_str().unwrap();
+        let profile = record.identity.as_ref().and_then(|identity| identity.profile.clone()).unwrap();
+        let known = profiles.overviews().into_iter().any(|overview| name.starts_with(&format!("{}_", overview.name)));
+        assert!(!known || name.starts_with(&format!("{profile}_")), "{name} was read with the profile {profile}");
         golden::check(&xml, Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name).with_extension("xml"));
         let told = world.printers[&address(1)].told().iter().map(ToString::to_string);
         let jobs: Vec<String> = told.filter(|oid| oid.starts_with("1.3.6.1.4.1.1347.47.")).collect();
         assert!(jobs.is_empty(), "{}: the printer was made to tell {jobs:?}", walk.display());
     }
+}
+
+/// Every profile is tried on a recording of its own, whose name begins with it; the page about makers names both.
+#[test]
+fn the_page_about_makers_is_true_and_every_profile_has_a_recording() {
+    let mut page = String::from(
+        "# Which makers' devices are read, and what of them\n\n\
+         Of every printer the standard tables are read: status, alerts, supplies, trays, the engine's count (docs/readable-objects.md\n\
+         lists them). Profiles add what makers keep in places of their own. `Meaning?` is probable: one source tried it on devices;\n\
+         `Meaning??` is unconfirmed: one source that did not. The rest is verified by arithmetic on recordings, or by independent\n\
+         sources. An unconfirmed value never takes the place of a better one, and pages and reports carry the confidence of each.\n\n\
+         This page is made from the profiles: a test compares it, and `UPDATE_GOLDEN=1 cargo test -p agent-core --test golden`\n\
+         writes it. [adding-a-model](handbook/adding-a-model.md) says how to add to it.\n\n\
+         | profile | makers and brands | identity | counters | levels of supplies | recordings it is tried on |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    let list = |all: &[(String, Confidence)]| {
+        let marked = all.iter().map(|(words, confidence)| match confidence {
+            Confidence::Verified => words.clone(),
+            Confidence::Probable => format!("{words}?"),
+            _ => format!("{words}??"),
+        });
+        marked.collect::<Vec<_>>().join(", ")
+    };
+    let names: Vec<String> =
+        walks().iter().map(|walk| walk.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    for overview in Profiles::built_in().unwrap().overviews() {
+        let own = names.iter().filter_map(|name| name.strip_prefix(&format!("{}_", overview.name)));
+        let own: Vec<&str> = own.collect();
+        assert!(!own.is_empty(), "no recording in walks/ begins with {}_", overview.name);
+        let makers = if overview.makers.is_empty() { "any".to_owned() } else { overview.makers.join(", ") };
+        let (identity, counters, supplies) =
+            (list(&overview.identity), list(&overview.counters), list(&overview.supplies));
+        let own = own.join(", ");
+        writeln!(page, "| {} | {makers} | {identity} | {counters} | {supplies} | {own} |", overview.name).unwrap();
+    }
+    golden::check(&page, Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/makers.md"));
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use wire::vocab::Confidence;
 
 use super::Profiles;
-use super::form::{Profile, Source};
+use super::form::Profile;
 use crate::oid::Oid;
 use crate::printer_mib;
 
@@ -71,19 +72,80 @@ impl KnownObjects {
 }
 
 fn meanings(profile: &Profile) -> Vec<(Oid, String)> {
-    let mut meanings: Vec<(Oid, String)> = Vec::new();
-    for (field, sources) in profile.identity.fields() {
-        let places = sources.iter().filter_map(Source::place);
-        meanings.extend(places.map(|place| (place.oid().clone(), field.to_owned())));
+    let identity = profile.identity.fields().into_iter().flat_map(|(field, sources)| {
+        sources.iter().filter_map(move |source| Some((source.place()?.oid().clone(), field.to_owned())))
+    });
+    let counters = profile.counters.iter().flat_map(|rule| {
+        let meaning = rule.meaning().words();
+        rule.values().map(move |place| (place.oid().clone(), meaning.clone())).collect::<Vec<_>>()
+    });
+    let tables = profile.counter_tables.iter().map(|table| (table.values.clone(), "a table of counters".to_owned()));
+    let blobs = profile.blobs.iter().map(|blob| (blob.oid.clone(), "records of counters and supplies".to_owned()));
+    let supplies = profile.supply_tables.iter().map(|table| (table.levels.clone(), "levels of supplies".to_owned()));
+    identity.chain(counters).chain(tables).chain(blobs).chain(supplies).collect()
+}
+
+/// What a profile is for and what it reads beyond the standard tables, each with how sure its meaning is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// Name of the profile.
+    pub name: String,
+    /// The maker, then the brands under which its devices are sold; none for any maker.
+    pub makers: Vec<String>,
+    /// Fields of the identity.
+    pub identity: Vec<(String, Confidence)>,
+    /// Meanings of counters.
+    pub counters: Vec<(String, Confidence)>,
+    /// Kinds of supplies of which the maker's own places tell the level.
+    pub supplies: Vec<(String, Confidence)>,
+}
+
+impl Profiles {
+    /// What each profile is for.
+    pub fn overviews(&self) -> Vec<Overview> {
+        self.profiles.values().map(Profile::overview).collect()
     }
-    for rule in &profile.counters {
-        let words = format!("{} ({})", rule.meaning().words(), rule.basis.keyword());
-        meanings.extend(rule.values().map(|place| (place.oid().clone(), words.clone())));
+}
+
+impl Profile {
+    fn overview(&self) -> Overview {
+        let sure = |own: &Option<Confidence>| own.clone().unwrap_or_else(|| self.confidence.clone());
+        let brands = self.brands.iter().map(|brand| brand.manufacturer.clone());
+        let fields = self.identity.fields();
+        let identity = fields.iter().filter(|(field, _)| *field != "device_id").flat_map(|(field, sources)| {
+            sources.iter().map(|source| (field.replace('_', " "), sure(&source.confidence)))
+        });
+        let rules = self.counters.iter().map(|rule| (rule.meaning().words(), sure(&rule.confidence)));
+        let tables = self.counter_tables.iter().flat_map(|table| &table.meanings);
+        let tables = tables.map(|meaning| (meaning.meaning().words(), sure(&meaning.confidence)));
+        let blobs = self.blobs.iter().flat_map(|blob| &blob.counters);
+        let blobs = blobs.map(|counter| (counter.meaning().words(), sure(&counter.confidence)));
+        let records = self.blobs.iter().flat_map(|blob| &blob.supplies);
+        let records = records.map(|supply| (supply.kind.keyword().to_owned(), sure(&supply.confidence)));
+        let supplies = self.supply_tables.iter().map(|table| {
+            (table.kind.as_ref().map_or("by name", |kind| kind.keyword()).to_owned(), sure(&table.confidence))
+        });
+        Overview {
+            name: self.name.clone(),
+            makers: self.manufacturer.iter().cloned().chain(brands).collect(),
+            identity: best_of_each(identity),
+            counters: best_of_each(rules.chain(tables).chain(blobs)),
+            supplies: best_of_each(supplies.chain(records)),
+        }
     }
-    meanings.extend(profile.counter_tables.iter().map(|table| (table.values.clone(), "table of counters".to_owned())));
-    meanings.extend(profile.blobs.iter().map(|blob| (blob.oid.clone(), "records".to_owned())));
-    meanings.extend(profile.supply_tables.iter().map(|table| (table.levels.clone(), "levels of supplies".to_owned())));
-    meanings
+}
+
+/// Each once, in the order of their first places, with the best confidence of any.
+fn best_of_each(all: impl Iterator<Item = (String, Confidence)>) -> Vec<(String, Confidence)> {
+    let mut best: Vec<(String, Confidence)> = Vec::new();
+    for (words, confidence) in all {
+        match best.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, known)) if confidence < *known => *known = confidence,
+            Some(_) => {}
+            None => best.push((words, confidence)),
+        }
+    }
+    best
 }
 
 #[cfg(test)]
@@ -97,7 +159,7 @@ mod tests {
         assert_eq!(of("1.3.6.1.2.1.43.10.2.1.4.1.1").name.as_deref(), Some("prtMarkerLifeCount"));
         assert_eq!(of("1.3.6.1.2.1.43.10.2.1.15.1.1").name.as_deref(), Some("prtMarkerTable"));
         let meter = of("1.3.6.1.4.1.1347.43.10.1.1.12.1.1");
-        assert_eq!(meter.read_as, ["kyocera: System (Meter)"]);
+        assert_eq!(meter.read_as, ["kyocera: System"]);
         assert!(meter.name.unwrap().contains("printer tables"));
         assert_eq!(of("1.3.6.1.4.1.99999.1").name, None);
         let listed: Names = toml::from_str(NAMES).unwrap();

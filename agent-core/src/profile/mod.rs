@@ -19,7 +19,7 @@ use wire::device::Snapshot;
 
 pub use form::{Profile, Quirks, SupplyRules};
 pub use identity::Evidence;
-pub use known::{Known, KnownObjects};
+pub use known::{Known, KnownObjects, Overview};
 pub use matching::Choice;
 pub use plan::readable;
 pub use supplies::Described;
@@ -39,9 +39,21 @@ const MAX_LINEAGE: usize = 4;
 const FILES: &[(&str, &str)] = &[
     ("printer-mib", include_str!("../../profiles/printer-mib.toml")),
     ("brother", include_str!("../../profiles/brother.toml")),
+    ("dell", include_str!("../../profiles/dell.toml")),
     ("epson", include_str!("../../profiles/epson.toml")),
+    ("fujifilm", include_str!("../../profiles/fujifilm.toml")),
     ("hp", include_str!("../../profiles/hp.toml")),
+    ("konica-minolta", include_str!("../../profiles/konica-minolta.toml")),
     ("kyocera", include_str!("../../profiles/kyocera.toml")),
+    ("oki", include_str!("../../profiles/oki.toml")),
+    ("pantum", include_str!("../../profiles/pantum.toml")),
+    ("samsung", include_str!("../../profiles/samsung.toml")),
+    ("toshiba", include_str!("../../profiles/toshiba.toml")),
+    ("toshiba-label", include_str!("../../profiles/toshiba-label.toml")),
+    ("xerox", include_str!("../../profiles/xerox.toml")),
+    ("xerox-lexmark", include_str!("../../profiles/xerox-lexmark.toml")),
+    ("xerox-samsung", include_str!("../../profiles/xerox-samsung.toml")),
+    ("zebra", include_str!("../../profiles/zebra.toml")),
 ];
 const DENIED: &str = include_str!("../../profiles/denied.toml");
 const ENTERPRISES: &str = include_str!("../../profiles/enterprises.toml");
@@ -81,6 +93,13 @@ impl Profiles {
     /// The profiles that are compiled in.
     pub fn built_in() -> Result<Self, ProfileError> {
         Self::parse(FILES)
+    }
+
+    /// The same with further ones, pairs of name and TOML; one of the same name takes the place of a built-in one.
+    pub fn built_in_and(further: &[(&str, &str)]) -> Result<Self, ProfileError> {
+        let own = FILES.iter().filter(|(name, _)| further.iter().all(|(other, _)| name != other));
+        let all: Vec<(&str, &str)> = own.chain(further).copied().collect();
+        Self::parse(&all)
     }
 
     /// Profiles from texts: pairs of name and TOML.
