@@ -16,6 +16,7 @@ use wire::sign::AgentKey;
 use crate::collector::Collector;
 use crate::explore;
 use crate::one_shot;
+use crate::profiles::{self, ProfileCommand};
 use crate::provision::Provisioning;
 use crate::store::Store;
 use crate::uplink::Uplink;
@@ -51,6 +52,9 @@ enum Command {
         after_help = "Exit status: 0 each value was found, 1 some were not, 2 the command is wrong.\n\nExamples:\n  agentd explore 192.0.2.7 76064\n  agentd explore 192.0.2.7 76064 36347 RH28Y00024 --json\n  agentd explore 192.0.2.7 --changed"
     )]
     Explore(explore::Explore),
+    /// Check profiles, or list those that are compiled in
+    #[command(subcommand)]
+    Profile(ProfileCommand),
     /// Run the collector with its web pages
     Run(Run),
     /// Apply a prepared agent.toml
@@ -114,6 +118,7 @@ async fn dispatch(command: Command) -> Result<bool> {
         Command::Read(command) => one_shot::read(command).await,
         Command::Discover(command) => one_shot::discover(command).await,
         Command::Explore(command) => explore::explore(command).await,
+        Command::Profile(command) => profiles::run(command),
         Command::Run(command) => daemon(command).await.map(|()| true),
         Command::Provision(command) => provision(&command).map(|()| true),
         Command::Passwd(command) => set_password(&command).map(|()| true),
@@ -131,7 +136,8 @@ async fn daemon(command: Run) -> Result<()> {
         Arc::new(CertificateKeeper::load_or_make(&folder, std::slice::from_ref(&host_name), Timestamp::now())?);
     let listener = Listener::bind(command.listen).await?;
     log::info!(address:% = listener.address(), data:% = folder.display(); "the pages are at https://{}", listener.address());
-    let (collector, collector_handle) = Collector::new(store.clone())?;
+    let (collector, collector_handle) =
+        Collector::new(store.clone(), profiles::load_what_is_right(&folder.join("profiles"))?)?;
     let (uplink, uplink_handle) = Uplink::new(store.clone(), key.clone(), host_name)?;
     let router =
         web::router(web::Parts { store, collector: collector_handle, uplink: uplink_handle, agent: key.agent_id() });

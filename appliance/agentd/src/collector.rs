@@ -12,6 +12,7 @@ use agent_core::arp::Mac;
 use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
 use agent_core::identity::device_id;
 use agent_core::printer_mib::{self, System};
+use agent_core::profile::Profiles;
 use agent_core::reader::{ReadError, Reading};
 use agent_core::schedule::Schedule;
 use agent_core::search;
@@ -125,9 +126,9 @@ pub struct Collector {
 
 impl Collector {
     /// A collector over a store, with the devices that it knows; and the hold on it. Needs a tokio runtime.
-    pub fn new(store: Arc<Store>) -> Result<(Self, Handle)> {
+    pub fn new(store: Arc<Store>, profiles: Profiles) -> Result<(Self, Handle)> {
         let (handle, commands) = Handle::idle();
-        let driver = Driver::new()?;
+        let driver = Driver::new(profiles)?;
         let rhythm = store.rhythm()?;
         let (writer, unwritten) = mpsc::channel(MAX_UNWRITTEN);
         let for_writing = store.clone();

@@ -34,8 +34,8 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A driver with a socket of its own. Needs a tokio runtime.
-    pub fn new() -> Result<Self> {
+    /// A driver with a socket of its own, that explains what it reads with these profiles. Needs a tokio runtime.
+    pub fn new(profiles: Profiles) -> Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP)).context("no UDP socket")?;
         // Beyond the limit for everyone, where this process may.
         if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
@@ -46,7 +46,6 @@ impl Driver {
         socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).context("no free UDP port")?;
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
-        let profiles = Profiles::built_in().context("the built-in profiles do not load")?;
         let mut engine = Engine::new(profiles, u64::from_ne_bytes(seed));
         engine.set_window((granted / ANSWER_IN_BUFFER).min(MAX_WINDOW));
         log::debug!(octets = granted; "receive buffer");

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 use crate::driver::Driver;
 use crate::one_shot::{Progress, socket_address};
+use crate::profiles;
 use crate::snmp_options::SnmpOptions;
 
 /// Where printers keep what they say: the system group, the printer's rows of the host resources, the Printer-MIB, and
@@ -55,6 +57,9 @@ pub struct Explore {
     /// Port that the device listens on
     #[arg(long, default_value_t = 161)]
     port: u16,
+    /// Take the profiles in this folder beside those that are compiled in
+    #[arg(long, value_name = "FOLDER")]
+    profiles: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -121,7 +126,7 @@ impl Walker {
     /// Reads the device as the collector would, to learn who it is and which credential it takes.
     async fn meet(command: &Explore) -> Result<Self> {
         let address = socket_address(&command.address, command.port).await?;
-        let mut driver = Driver::new()?;
+        let mut driver = Driver::new(profiles::load(command.profiles.as_deref())?)?;
         driver.read(ReadOrder { address, credentials: command.snmp.credentials()?, kind: ReadKind::Full });
         let finished = ended(&mut driver).await;
         let reading = finished.outcome.with_context(|| format!("{} cannot be walked", command.address))?;

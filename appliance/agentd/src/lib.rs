@@ -9,6 +9,7 @@ pub mod explore;
 pub mod json;
 pub mod one_shot;
 pub mod print;
+pub mod profiles;
 pub mod provision;
 pub mod ranges;
 pub mod search;

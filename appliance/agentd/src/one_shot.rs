@@ -17,6 +17,7 @@ use wire::device::Snapshot;
 use crate::driver::Driver;
 use crate::json::{self, Circumstances};
 use crate::print;
+use crate::profiles;
 use crate::ranges::{self, Range};
 use crate::search::Searcher;
 use crate::searches;
@@ -33,6 +34,9 @@ pub struct Common {
     /// Read addresses from a file, one a line; # starts a comment, - is standard input
     #[arg(long, value_name = "FILE")]
     targets: Option<PathBuf>,
+    /// Take the profiles in this folder beside those that are compiled in
+    #[arg(long, value_name = "FOLDER")]
+    profiles: Option<PathBuf>,
     /// Print one JSON object a line (see docs/read-json.md)
     #[arg(long)]
     json: bool,
@@ -96,7 +100,7 @@ pub async fn read(command: Read) -> Result<bool> {
     }
     let whole = addresses.len() == 1 && command.common.targets.is_none();
     let credentials = command.common.snmp.credentials()?;
-    let mut driver = Driver::new()?;
+    let mut driver = Driver::new(profiles::load(command.common.profiles.as_deref())?)?;
     for address in addresses.keys() {
         driver.read(ReadOrder { address: *address, credentials: credentials.clone(), kind: ReadKind::Full });
     }
@@ -141,7 +145,7 @@ pub async fn discover(command: Discover) -> Result<bool> {
     let mut searcher = Searcher::new()?;
     searcher.set_rate(command.rate);
     searcher.start(SearchPlan { range: 0, addresses, port: command.common.port, credentials, kinds, resume: None });
-    let mut driver = Driver::new()?;
+    let mut driver = Driver::new(profiles::load(command.common.profiles.as_deref())?)?;
     let mut progress = Progress::new(true);
     let mut met = Met::default();
     let mut searched = None;
