@@ -122,6 +122,8 @@ struct Job {
     cost: Cost,
     started: Tick,
     garbled: Option<String>,
+    /// Why there was no connection.
+    disconnected: Option<String>,
     /// What a device has answered to an SNMPv3 user whom it does not serve.
     refusal: Option<Refusal>,
     /// How often in a row the device's engine or clock turned out to be another.
@@ -270,7 +272,7 @@ impl Engine {
             .collect();
         for id in lost {
             if let Some(job) = self.jobs.get_mut(&from) {
-                job.garbled = Some(why.to_owned());
+                job.disconnected = Some(why.to_owned());
             }
             self.give_up(now, id);
         }
@@ -399,9 +401,10 @@ impl Engine {
                 self.proceed(now, address);
             }
             _ => {
-                let garbled = job.garbled.take().map_or(ReadError::NoAnswer, ReadError::Garbled);
-                let error = job.refusal.take().map_or(garbled, ReadError::Refused);
-                self.end(now, address, Some(error));
+                let refused = job.refusal.take().map(ReadError::Refused);
+                let garbled = || job.garbled.take().map(ReadError::Garbled);
+                let error = refused.or_else(garbled).or(job.disconnected.take().map(ReadError::NoConnection));
+                self.end(now, address, Some(error.unwrap_or(ReadError::NoAnswer)));
             }
         }
     }
@@ -456,6 +459,7 @@ impl Engine {
                 cost: Cost::default(),
                 started: now,
                 garbled: None,
+                disconnected: None,
                 refusal: None,
                 corrections: 0,
                 timer,

@@ -46,6 +46,9 @@ pub enum ReadError {
         /// How many requests it had answered.
         answered: u32,
     },
+    /// It does not take connections, or ends them.
+    #[error("no SNMP over TCP: {0}")]
+    NoConnection(String),
     /// It speaks SNMPv3, but does not serve the user.
     #[error(transparent)]
     Refused(Refusal),

@@ -3,6 +3,7 @@
 //! Here: what a device is spoken to with. Secrets are wiped from memory when they are dropped, and have no printable form.
 
 pub mod ber;
+pub mod framing;
 mod lenient;
 pub mod message;
 pub mod session;

@@ -1,4 +1,4 @@
-//! The one place with a UDP socket and a clock: drives the engine.
+//! The one place with a UDP socket and a clock: drives the engine. Connections over TCP are in `tcp`.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use agent_core::engine::{Engine, Event, ReadOrder, Transmit};
 use agent_core::profile::Profiles;
+use agent_core::snmp::Transport;
 use agent_core::tick::Tick;
 use anyhow::{Context, Result};
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::time::sleep;
+
+use crate::tcp::{Arrival, Connections};
 
 /// Room for answers that arrive in a burst or while the store is busy. The kernel grants what it allows.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -30,6 +33,7 @@ pub struct Driver {
     socket: UdpSocket,
     started: Instant,
     unsent: Option<Transmit>,
+    connections: Connections,
     buffer: Vec<u8>,
 }
 
@@ -54,6 +58,7 @@ impl Driver {
             socket: UdpSocket::from_std(socket.into()).context("no UDP socket in the runtime")?,
             started: Instant::now(),
             unsent: None,
+            connections: Connections::default(),
             buffer: vec![0; MAX_DATAGRAM],
         })
     }
@@ -90,6 +95,9 @@ impl Driver {
         loop {
             self.send_all().await;
             if let Some(event) = self.engine.poll_event() {
+                if let Event::Read(finished) = &event {
+                    self.connections.close(&finished.address);
+                }
                 return Some(event);
             }
             let now = Instant::now();
@@ -100,6 +108,13 @@ impl Driver {
             tokio::select! {
                 // An error here is an ICMP message about some datagram; that request runs into its time-out.
                 _ = self.socket.readable() => self.receive(),
+                (from, arrival) = self.connections.arrival() => {
+                    let now = self.now();
+                    match arrival {
+                        Arrival::Message(bytes) => self.engine.handle_message(now, from, Transport::Tcp, &bytes),
+                        Arrival::Ended(why) => self.engine.handle_disconnect(now, from, &why),
+                    }
+                }
                 () = sleep(due.min(until - now)) => {}
             }
             let now = self.now();
@@ -125,6 +140,12 @@ impl Driver {
         loop {
             if self.unsent.is_none() {
                 self.unsent = self.engine.poll_transmit();
+            }
+            if let Some(Transmit { to, bytes, .. }) =
+                self.unsent.take_if(|transmit| transmit.transport == Transport::Tcp)
+            {
+                self.connections.send(to, bytes);
+                continue;
             }
             let Some(transmit) = &self.unsent else { return };
             // A datagram that cannot be sent (no route, for one) is as good as lost: the engine repeats it, then gives up.

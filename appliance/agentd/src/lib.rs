@@ -17,5 +17,6 @@ pub mod searches;
 pub mod settings;
 pub mod snmp_options;
 pub mod store;
+pub mod tcp;
 pub mod uplink;
 pub mod web;
