@@ -95,9 +95,8 @@ impl Driver {
         loop {
             self.send_all().await;
             if let Some(event) = self.engine.poll_event() {
-                if let Event::Read(finished) = &event {
-                    self.connections.close(&finished.address);
-                }
+                let Event::Read(finished) = &event;
+                self.connections.close(&finished.address);
                 return Some(event);
             }
             let now = Instant::now();
