@@ -165,6 +165,11 @@ pub fn counter_name(lang: Lang, counter: &Counter) -> String {
             Basis::Meter => Cow::Borrowed(""),
             ref other => basis(lang, other),
         },
+        match (counter.counts_originals(), lang) {
+            (false, _) => Cow::Borrowed(""),
+            (true, Lang::En) => Cow::Borrowed("originals"),
+            (true, Lang::De) => Cow::Borrowed("Vorlagen"),
+        },
     ];
     let words: Vec<&str> = parts.iter().map(AsRef::as_ref).filter(|word| !word.is_empty()).collect();
     words.join(" · ")

@@ -383,6 +383,11 @@ impl Counter {
             && self.basis != Basis::PowerOn
     }
 
+    /// Whether it counts what was scanned to be copied or sent, beside the pages that were put out.
+    pub fn counts_originals(&self) -> bool {
+        self.unit == CounterUnit::Images && self.service != Service::Scan
+    }
+
     /// The short English name of what is counted, as it stands in CSV exports: `Copy FullColor Large`.
     pub fn name(&self) -> String {
         let mut name = self.service.keyword().to_owned();
@@ -396,6 +401,9 @@ impl Counter {
                 name.push(' ');
                 name.push_str(word);
             }
+        }
+        if self.counts_originals() {
+            name.push_str(" Originals");
         }
         name
     }
