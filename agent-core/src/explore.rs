@@ -325,6 +325,8 @@ pub struct Match {
     pub shown: String,
     /// SNMP's type of it.
     pub kind: &'static str,
+    /// The tag of the record that holds it, where it lies in a string of records (tag, type, length, value).
+    pub record: Option<u8>,
 }
 
 /// Every place where the value is found, the likely ones first.
@@ -335,13 +337,24 @@ pub fn find(rows: &BTreeMap<Oid, Value>, wanted: &Wanted) -> Vec<Match> {
             oid: oid.clone(),
             shown: shown(value),
             kind: kind(value),
+            record: None,
         })
     });
+    let single = single.map(|found| Match { record: record(rows.get(&found.oid), &found.how), ..found });
     let mut matches: Vec<Match> =
         single.chain(wanted.number.map(|number| sums(rows, number)).unwrap_or_default()).collect();
     matches.sort_by(|one, other| (&one.how, &one.oid).cmp(&(&other.how, &other.oid)));
     matches.truncate(MOST_MATCHES);
     matches
+}
+
+/// The tag of the record whose value was found, if the octets before it are those of one: tag, type, and a length of 4.
+fn record(value: Option<&Value>, how: &How) -> Option<u8> {
+    let How::BigEndian(at) = how else { return None };
+    match value?.octets()?.get(at.checked_sub(3)?..*at)? {
+        [tag, _, 4] => Some(*tag),
+        _ => None,
+    }
 }
 
 fn places(value: &Value, wanted: &Wanted) -> Vec<How> {
@@ -426,7 +439,13 @@ fn sums(rows: &BTreeMap<Oid, Value>, number: u64) -> Vec<Match> {
         // A column stands for itself; what is above it and holds nothing else does not.
         .filter(|(column, (_, rows, _))| !same_rows(column, *rows))
         .filter_map(|(column, (sum, _, counted))| {
-            Some(Match { how: How::Sum(*counted), oid: Oid::new(column)?, shown: sum.to_string(), kind: "sum" })
+            Some(Match {
+                how: How::Sum(*counted),
+                oid: Oid::new(column)?,
+                shown: sum.to_string(),
+                kind: "sum",
+                record: None,
+            })
         })
         .collect()
 }
@@ -486,6 +505,12 @@ pub fn snippet(found: &Match) -> String {
     let place = match &found.how {
         How::Number | How::Above(_) | How::Text => format!("oid = \"{}\"", found.oid),
         How::Sum(_) => format!("sum = \"{}\"", found.oid),
+        How::BigEndian(_) if let Some(tag) = found.record => {
+            return format!(
+                "[[blob]]\noid = \"{}\"\ncounters = [{{ tag = {tag:#04x}, service = \"System\", basis = \"Meter\" }}] # service and color as the sheet says",
+                found.oid
+            );
+        }
         _ => return format!("# {} {}: no rule reads that yet", found.oid, found.how.words()),
     };
     if found.kind == "OCTET STRING" && plain_number(&found.shown).is_none() {

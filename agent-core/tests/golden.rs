@@ -78,3 +78,25 @@ fn the_page_about_makers_is_true_and_every_profile_has_a_recording() {
     }
     golden::check(&page, Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/makers.md"));
 }
+
+/// The profile that the handbook's page on adding a model arrives at, in both languages, reads what its counter sheet says.
+#[test]
+fn the_handbooks_profile_reads_its_counter_sheet() {
+    for page in ["adding-a-model.md", "adding-a-model.de.md"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/handbook").join(page);
+        let text = std::fs::read_to_string(path).unwrap();
+        let profile = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let further = [("acme", profile)];
+        let profiles = Profiles::built_in_and(&further).unwrap();
+        let mut world = World::new().with(1, world::printer("printer-mib_unknown-colour"));
+        world.engine = agent_core::engine::Engine::new(Profiles::built_in_and(&further).unwrap(), 7);
+        let reading = world.read(1, &[Credential::v2c("public")]).outcome.unwrap();
+        let snapshot = profiles.snapshot(profiles.named(&reading.profile), &reading.variables);
+        assert_eq!(snapshot.identity.firmware.as_deref(), Some("4.2.17"), "{page}");
+        let meters = snapshot.counters.iter().filter(|counter| counter.basis == wire::vocab::Basis::Meter);
+        let meters: Vec<(String, u64)> = meters.map(|counter| (counter.name(), counter.value)).collect();
+        let sheet = [("System", 4409), ("System Monochrome", 2905), ("System Color", 1504), ("Copy", 1210)];
+        assert_eq!(meters, sheet.map(|(name, value)| (name.to_owned(), value)), "{page}");
+        assert!(sheet.iter().all(|(_, value)| text.contains(&value.to_string())), "{page}");
+    }
+}

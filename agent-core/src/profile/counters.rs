@@ -8,6 +8,7 @@ use super::blob;
 use super::form::{Blob, CounterRule, CounterTable, Meaning, Profile, TableMeaning, plain};
 use crate::oid::{Oid, dotted};
 use crate::reader::Variables;
+use crate::snmp::message::Value;
 
 /// Most counters kept of one device.
 const MAX_COUNTERS: usize = 256;
@@ -63,13 +64,20 @@ impl Meaning {
 }
 
 fn number(variables: &Variables, name: &Oid) -> Option<u64> {
-    variables.get(name.arcs())?.number().and_then(|value| u64::try_from(value).ok())
+    amount(variables.get(name.arcs())?)
+}
+
+/// What a value counts: a number, or a text that is nothing but digits, as some makers send them.
+fn amount(value: &Value) -> Option<u64> {
+    let digits = || {
+        let text = std::str::from_utf8(value.octets()?).ok()?.trim_matches(['\0', ' ']);
+        (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+    };
+    value.number().map_or_else(digits, |number| u64::try_from(number).ok())
 }
 
 fn rows(variables: &Variables, column: &Oid) -> Vec<(Vec<u32>, u64)> {
-    let row = |(index, value): (&[u32], &crate::snmp::message::Value)| {
-        Some((index.to_vec(), u64::try_from(value.number()?).ok()?))
-    };
+    let row = |(index, value): (&[u32], &Value)| Some((index.to_vec(), amount(value)?));
     variables.column(column.arcs()).filter_map(row).collect()
 }
 

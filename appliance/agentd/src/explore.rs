@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
 use agent_core::explore::{Match, Survey, Wanted, find, risen, snippet};
 use agent_core::oid::Oid;
-use agent_core::profile::KnownObjects;
+use agent_core::profile::{BASE, KnownObjects};
 use agent_core::snmp::Credential;
 use agent_core::snmp::message::Value;
 use anyhow::{Context, Result, bail};
@@ -82,6 +82,7 @@ pub async fn explore(command: Explore) -> Result<bool> {
         address: command.address.clone(),
         manufacturer: walker.manufacturer.clone(),
         model: walker.model.clone(),
+        sys_object_id: walker.sys_object_id.clone(),
         profile: walker.profile.clone(),
         objects: first.len(),
         requests: walker.requests,
@@ -115,6 +116,7 @@ struct Walker {
     credential: Credential,
     manufacturer: Option<String>,
     model: Option<String>,
+    sys_object_id: Option<String>,
     profile: String,
     pause: Duration,
     requests: u32,
@@ -138,6 +140,7 @@ impl Walker {
             credential: finished.credential,
             manufacturer: identity.manufacturer,
             model: identity.model,
+            sys_object_id: identity.sys_object_id,
             profile: reading.profile,
             pause: Duration::from_millis(command.pause),
             requests: 0,
@@ -199,10 +202,13 @@ async fn ended(driver: &mut Driver) -> Finished {
 
 /// What came of it, as it stands in JSON.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Report {
     address: String,
     manufacturer: Option<String>,
     model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sys_object_id: Option<String>,
     profile: String,
     objects: usize,
     requests: u32,
@@ -309,7 +315,29 @@ impl Report {
                 ));
             }
         }
+        let new = self.values.iter().any(|sought| sought.places.iter().any(|place| place.read_as.is_empty()));
+        if self.profile == BASE && new {
+            lines.extend(self.beginning());
+        }
         lines.join("\n")
+    }
+
+    /// How a profile for a device begins that has none.
+    fn beginning(&self) -> Vec<String> {
+        let first_word = |text: &String| text.split_whitespace().next().map(str::to_owned);
+        let maker = self.manufacturer.clone().or_else(|| self.model.as_ref().and_then(first_word));
+        let maker = maker.unwrap_or_else(|| "Acme".to_owned());
+        let name: String = maker.to_lowercase().chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
+        // The maker's number: six arcs that all have, and its own.
+        let arcs = self.sys_object_id.iter().flat_map(|oid| oid.split('.')).take(7);
+        let prefix = arcs.collect::<Vec<_>>().join(".");
+        let text = format!(
+            "name = \"{name}\"\nextends = \"printer-mib\"\nconfidence = \"probable\" # until sheet and values agreed more than once\nmanufacturer = \"{maker}\"\n\n[match]\nsys_object_id = [\"{prefix}\"]"
+        );
+        let mut lines =
+            vec![String::new(), format!("No profile fits this device. A file {name}.toml for it begins with:")];
+        lines.extend(text.lines().map(|line| format!("    {line}").trim_end().to_owned()));
+        lines
     }
 }
 
