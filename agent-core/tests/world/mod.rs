@@ -27,6 +27,36 @@ const LATENCY: Duration = Duration::from_millis(10);
 /// Damages an answer: takes its number and its bytes.
 pub type Damage = Box<dyn FnMut(usize, &mut Vec<u8>)>;
 
+/// What happens to datagrams under way, each by chance in a hundred.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Weather {
+    /// Where chance begins.
+    pub seed: u64,
+    pub lost: u32,
+    /// Answers that come twice, the second time much later.
+    pub doubled: u32,
+    /// Answers that are held up, so that later ones overtake them.
+    pub held_up: u32,
+    /// By how much at most.
+    pub hold: Duration,
+    /// Answers that come once more from the address of another device.
+    pub forged: u32,
+    /// Answers whose end is missing.
+    pub cut: u32,
+}
+
+impl Weather {
+    /// Whether something happens that does so many times in a hundred.
+    fn chance(&mut self, percent: u32) -> bool {
+        self.number(100) < u64::from(percent)
+    }
+
+    fn number(&mut self, below: u64) -> u64 {
+        self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.seed >> 33) % below.max(1)
+    }
+}
+
 pub struct World {
     pub engine: Engine,
     pub printers: BTreeMap<SocketAddr, Printer>,
@@ -39,6 +69,7 @@ pub struct World {
     pub lose_every: Option<usize>,
     /// Damages answers.
     pub damage: Option<Damage>,
+    pub weather: Weather,
     sent: usize,
 }
 
@@ -52,6 +83,7 @@ impl World {
             contacted: Vec::new(),
             lose_every: None,
             damage: None,
+            weather: Weather::default(),
             sent: 0,
         }
     }
@@ -119,11 +151,9 @@ impl World {
     fn step(&mut self) {
         let timeout = self.engine.poll_timeout();
         let first = self.arrivals.iter().map(|(at, _, _)| *at).min();
-        let mut next = self.now;
-        while timeout.is_none_or(|timeout| timeout > Tick::after(next)) && first.is_none_or(|first| first > next) {
-            next += Duration::from_micros(100);
-            assert!(next < self.now + Duration::from_secs(60), "nothing is due");
-        }
+        let timeout = timeout.map(|timeout| timeout.since(Tick::default()));
+        let next = timeout.into_iter().chain(first).min().expect("nothing is due").max(self.now);
+        assert!(next < self.now + Duration::from_secs(60), "nothing is due for a minute");
         self.now = next;
         let (due, later) = std::mem::take(&mut self.arrivals).into_iter().partition(|(at, _, _)| *at <= next);
         self.arrivals = later;
@@ -140,18 +170,48 @@ impl World {
         if self.lose_every.is_some_and(|every| self.sent.is_multiple_of(every)) {
             return;
         }
-        let Some(printer) = self.printers.get_mut(&to) else { return };
-        for mut response in printer.answer(bytes) {
-            if let Some(damage) = &mut self.damage {
-                damage(self.sent, &mut response.bytes);
+        let mut weather = self.weather;
+        let mut arrivals = Vec::new();
+        if !weather.chance(weather.lost)
+            && let Some(printer) = self.printers.get_mut(&to)
+        {
+            for mut response in printer.answer(bytes) {
+                if let Some(damage) = &mut self.damage {
+                    damage(self.sent, &mut response.bytes);
+                }
+                let from = match response.source {
+                    Source::Same => to,
+                    Source::OtherPort => SocketAddr::new(to.ip(), to.port() + 1),
+                    Source::OtherAddress => address(250),
+                };
+                arrivals.push((self.now + LATENCY + response.delay, from, response.bytes));
             }
-            let from = match response.source {
-                Source::Same => to,
-                Source::OtherPort => SocketAddr::new(to.ip(), to.port() + 1),
-                Source::OtherAddress => address(250),
-            };
-            self.arrivals.push((self.now + LATENCY + response.delay, from, response.bytes));
         }
+        for (mut at, from, mut bytes) in arrivals {
+            let hold = |weather: &mut Weather| {
+                Duration::from_micros(weather.number(u64::try_from(weather.hold.as_micros()).unwrap()))
+            };
+            if weather.chance(weather.lost) {
+                continue;
+            }
+            if weather.chance(weather.cut) {
+                let left = weather.number(bytes.len() as u64);
+                bytes.truncate(usize::try_from(left).unwrap());
+            }
+            if weather.chance(weather.held_up) {
+                at += hold(&mut weather);
+            }
+            if weather.chance(weather.doubled) {
+                self.arrivals.push((at + hold(&mut weather), from, bytes.clone()));
+            }
+            if weather.chance(weather.forged) {
+                let others: Vec<SocketAddr> = self.printers.keys().copied().filter(|other| *other != from).collect();
+                let place = usize::try_from(weather.number(others.len() as u64)).unwrap();
+                self.arrivals.extend(others.get(place).map(|other| (at, *other, bytes.clone())));
+            }
+            self.arrivals.push((at, from, bytes));
+        }
+        self.weather = weather;
     }
 }
 
