@@ -7,6 +7,7 @@ pub mod framing;
 mod lenient;
 pub mod message;
 pub mod session;
+pub mod traps;
 pub mod usm;
 pub mod v3;
 

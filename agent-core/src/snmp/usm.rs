@@ -187,6 +187,11 @@ impl LocalKeys {
         self.auth.as_ref().map(|(protocol, _)| protocol.digest_octets())
     }
 
+    /// The same without encryption.
+    pub fn without_privacy(&self) -> Self {
+        Self { auth: self.auth.clone(), privacy: None }
+    }
+
     /// Whether messages are encrypted.
     pub fn encrypts(&self) -> bool {
         self.privacy.is_some()

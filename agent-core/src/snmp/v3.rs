@@ -317,6 +317,14 @@ impl Report {
     }
 }
 
+impl Report {
+    /// The name of the counter's instance.
+    pub(super) fn name(&self) -> Option<Oid> {
+        let (_, arcs) = Self::COUNTERS.iter().find(|(report, _)| report == self)?;
+        Oid::new(&[arcs, &[0][..]].concat())
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
