@@ -95,6 +95,10 @@ impl House {
         let log = self.folder.path().join(format!("{}-{}.log", self.program, self.starts));
         let mut command = Command::new(program(self.program)?);
         command.args(["run", "--verbose", "--listen", "127.0.0.1:0", "--data"]).arg(self.data());
+        if self.program == "agentd" {
+            // The port of the standard may be taken, and not be ours to take.
+            command.args(["--trap-listen", "127.0.0.1:0"]);
+        }
         command.env("NO_COLOR", "1").env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         let mut process = Daemon::start(command, &log)?;
         let said = process.says(self.ready).await?;

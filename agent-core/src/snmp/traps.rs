@@ -115,12 +115,16 @@ pub struct Receiver {
     salt: u64,
     ring: KeyRing,
     users: Vec<Arc<User>>,
-    keys: BTreeMap<(Vec<u8>, Vec<u8>), Vec<(Arc<User>, LocalKeys)>>,
+    /// By name and engine.
+    keys: BTreeMap<(Vec<u8>, Vec<u8>), Candidates>,
     sources: BTreeMap<IpAddr, Source>,
     all: Bucket,
     polls: Bucket,
     counts: Counts,
 }
+
+/// The users of one name, in all the ways in which they may be meant, with their keys.
+type Candidates = Vec<(Arc<User>, LocalKeys)>;
 
 /// What a message turned out to be.
 enum Kind {
@@ -312,7 +316,7 @@ impl Receiver {
     }
 
     /// The users of a name, with their keys at an engine.
-    fn candidates(&mut self, name: &[u8], engine_id: &[u8]) -> Vec<(Arc<User>, LocalKeys)> {
+    fn candidates(&mut self, name: &[u8], engine_id: &[u8]) -> Candidates {
         let users = self.users.iter().filter(|user| user.name().as_bytes() == name);
         if self.keys.len() >= MAX_KEYS {
             self.keys.clear();

@@ -19,6 +19,7 @@ use crate::one_shot;
 use crate::profiles::{self, ProfileCommand};
 use crate::provision::Provisioning;
 use crate::store::Store;
+use crate::traps::{self, TrapPorts};
 use crate::uplink::Uplink;
 use crate::web;
 
@@ -77,6 +78,22 @@ struct Run {
     /// Address and port of the web pages
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:5443")]
     listen: SocketAddr,
+    /// Address and port for traps and informs, UDP and TCP; none takes no traps. Ports below 1024 need a privilege
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = traps::STANDARD, value_parser = trap_address)]
+    trap_listen: TrapAddress,
+}
+
+/// Where traps are taken, if at all.
+#[derive(Debug, Clone, Copy)]
+struct TrapAddress(Option<SocketAddr>);
+
+fn trap_address(text: &str) -> Result<TrapAddress, String> {
+    match text {
+        "none" => Ok(TrapAddress(None)),
+        _ => {
+            text.parse().map(|address| TrapAddress(Some(address))).map_err(|_| "write ADDRESS:PORT, or none".to_owned())
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -136,8 +153,18 @@ async fn daemon(command: Run) -> Result<()> {
         Arc::new(CertificateKeeper::load_or_make(&folder, std::slice::from_ref(&host_name), Timestamp::now())?);
     let listener = Listener::bind(command.listen).await?;
     log::info!(address:% = listener.address(), data:% = folder.display(); "the pages are at https://{}", listener.address());
+    let ports = match command.trap_listen.0 {
+        Some(address) => TrapPorts::open(address).await,
+        None => TrapPorts::none(),
+    };
+    for open in &ports.open {
+        log::info!(address = open.as_str(); "traps are taken");
+    }
+    for fault in &ports.faults {
+        log::warn!(fault = fault.as_str(); "no traps are taken here; all else goes on. Another port is set by --trap-listen");
+    }
     let (collector, collector_handle) =
-        Collector::new(store.clone(), profiles::load_what_is_right(&folder.join("profiles"))?)?;
+        Collector::new(store.clone(), profiles::load_what_is_right(&folder.join("profiles"))?, ports)?;
     let (uplink, uplink_handle) = Uplink::new(store.clone(), key.clone(), host_name)?;
     let router =
         web::router(web::Parts { store, collector: collector_handle, uplink: uplink_handle, agent: key.agent_id() });

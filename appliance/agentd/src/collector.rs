@@ -4,7 +4,7 @@
 //! history with it, and an address that nobody owns any more is dropped after some silence.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use agent_core::reader::{ReadError, Reading};
 use agent_core::schedule::Schedule;
 use agent_core::search;
 use agent_core::snmp::Credential;
+use agent_core::snmp::traps::{Counts, Receiver};
 use anyhow::Result;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -27,6 +28,7 @@ use crate::searches::{SearchState, Searches};
 use crate::settings::Rhythm;
 use crate::store::Store;
 use crate::store::devices::Saved;
+use crate::traps::{Arrived, TrapPorts};
 
 /// Failed polls in a row before a device counts as silent: one lost poll is no event.
 const FAILURES_TO_SILENCE: u32 = 2;
@@ -65,6 +67,21 @@ pub struct Activity {
     pub search: SearchState,
     /// Devices on the schedule.
     pub watched: usize,
+    /// What became of traps.
+    pub traps: TrapState,
+}
+
+/// How the receiving of traps stands.
+#[derive(Debug, Clone, Default)]
+pub struct TrapState {
+    /// Where they are taken.
+    pub open: Vec<String>,
+    /// Where they cannot be taken, and why.
+    pub faults: Vec<String>,
+    /// What has come so far.
+    pub counts: Counts,
+    /// When the last message of a known device came, and from where.
+    pub last: Option<(Timestamp, IpAddr)>,
 }
 
 /// The pages' hold on the collector.
@@ -122,18 +139,29 @@ pub struct Collector {
     commands: mpsc::Receiver<Command>,
     activity: Arc<Mutex<Activity>>,
     writer: mpsc::Sender<Write>,
+    ports: TrapPorts,
+    traps: Receiver,
 }
 
 impl Collector {
     /// A collector over a store, with the devices that it knows; and the hold on it. Needs a tokio runtime.
-    pub fn new(store: Arc<Store>, profiles: Profiles) -> Result<(Self, Handle)> {
+    pub fn new(store: Arc<Store>, profiles: Profiles, ports: TrapPorts) -> Result<(Self, Handle)> {
         let (handle, commands) = Handle::idle();
         let driver = Driver::new(profiles)?;
         let rhythm = store.rhythm()?;
         let (writer, unwritten) = mpsc::channel(MAX_UNWRITTEN);
         let for_writing = store.clone();
         std::thread::Builder::new().name("store".to_owned()).spawn(move || write(&for_writing, unwritten))?;
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
+        let (engine_id, boots) = store.begin_trap_engine(&random)?;
+        let mut traps = Receiver::new(driver.now(), &engine_id, boots, u64::from_be_bytes(seed_of(&random)));
+        traps.set_users(&store.snmp_users()?);
+        lock(&handle.activity).traps =
+            TrapState { open: ports.open.clone(), faults: ports.faults.clone(), ..TrapState::default() };
         let mut collector = Self {
+            ports,
+            traps,
             schedule: Schedule::new(rhythm.poll),
             driver,
             rhythm,
@@ -164,6 +192,7 @@ impl Collector {
             tokio::select! {
                 event = self.driver.event_before(until) => if let Some(event) = event { self.handle(event).await },
                 Some(event) = self.searches.event() => self.handle_search(event).await?,
+                arrived = self.ports.arrived() => self.take_trap(&arrived),
                 command = self.commands.recv() => match command {
                     Some(command) => self.obey(command)?,
                     None => return Ok(()),
@@ -185,6 +214,7 @@ impl Collector {
                 self.rhythm = self.store.rhythm()?;
                 self.schedule.set_interval(self.rhythm.poll);
                 self.searches.set_rhythm(&self.rhythm);
+                self.take_credentials()?;
             }
             Command::Search => self.searches.start(),
             Command::StopSearch => self.searches.stop()?,
@@ -202,6 +232,48 @@ impl Collector {
             }
         }
         Ok(())
+    }
+
+    /// Takes over what has been set up about users. A device whose user is gone is not read any more until it is found again.
+    fn take_credentials(&mut self) -> Result<()> {
+        self.traps.set_users(&self.store.snmp_users()?);
+        let known: BTreeMap<DeviceId, Credential> =
+            self.store.targets()?.into_iter().map(|known| (known.id, known.credential)).collect();
+        let mut gone = Vec::new();
+        for (address, target) in &mut self.targets {
+            let is_user = target.credential.user().is_some();
+            match target.device.as_ref().filter(|_| is_user).map(|device| known.get(device)) {
+                Some(Some(credential)) => target.credential = credential.clone(),
+                Some(None) => gone.push(*address),
+                None => {}
+            }
+        }
+        for address in gone {
+            self.targets.remove(&address);
+            self.schedule.remove(&address);
+        }
+        Ok(())
+    }
+
+    /// A trap makes its sender's turn come early, and nothing else.
+    fn take_trap(&mut self, arrived: &Arrived) {
+        let ip = arrived.from.ip();
+        let of_device = SocketAddr::new(ip, 0)..=SocketAddr::new(ip, u16::MAX);
+        let devices: Vec<SocketAddr> = self.targets.range(of_device).map(|(address, _)| *address).collect();
+        let now = self.driver.now();
+        let heard = self.traps.handle_message(now, ip, !devices.is_empty(), &arrived.bytes);
+        if let Some(reply) = heard.reply {
+            arrived.reply(reply);
+        }
+        if heard.poll {
+            log::debug!(address:% = ip; "a trap has a device polled early");
+            devices.iter().for_each(|device| self.schedule.hurry(now, device));
+        }
+        let mut activity = lock(&self.activity);
+        activity.traps.counts = self.traps.counts();
+        if !devices.is_empty() {
+            activity.traps.last = Some((Timestamp::now(), ip));
+        }
     }
 
     fn watch(&mut self, address: SocketAddr, credential: Credential, device: Option<DeviceId>) {
@@ -384,6 +456,11 @@ fn save(store: &Store, batch: &mut Vec<Saved>) {
         log::error!(readings = batch.len(), error:% = format!("{:#}", anyhow::Error::from(error)); "readings are not kept; the next polls bring them again");
     }
     batch.clear();
+}
+
+fn seed_of(random: &[u8; 16]) -> [u8; 8] {
+    let [.., a, b, c, d, e, f, g, h] = *random;
+    [a, b, c, d, e, f, g, h]
 }
 
 /// A name for a device that says nothing of itself.

@@ -18,5 +18,6 @@ pub mod settings;
 pub mod snmp_options;
 pub mod store;
 pub mod tcp;
+pub mod traps;
 pub mod uplink;
 pub mod web;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use agent_core::snmp::{
     Access, AuthProtocol, Credential, KeyExtension, Keyed, PrivProtocol, Secret, Transport, User, Version,
 };
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::outbox::ANSWERING;
-use super::{Result, Store};
+use super::{Result, Store, set, setting};
 
 /// What became of the wish to remove a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,22 @@ impl Store {
                          WHERE snmp_user = ?1";
             let failure = format!("the SNMPv3 user {label} that it was read with has been removed");
             Ok(Removal::Done(change.execute(query, params![label, failure, now.as_millisecond(), ANSWERING])?))
+        })
+    }
+}
+
+impl Store {
+    /// The SNMPv3 engine that this agent is for senders of informs: its id, the same for ever, and how often it has started.
+    pub fn begin_trap_engine(&self, random: &[u8; 16]) -> Result<(Vec<u8>, u32)> {
+        self.transaction(|change| {
+            let kept = setting(change, "engine_id")?.and_then(|text| HEXLOWER.decode(text.as_bytes()).ok());
+            // RFC 3411, SnmpEngineID: the first bit set, no enterprise, octets of our own making.
+            let made = [&[0x80, 0, 0, 0, 5], random.as_slice()].concat();
+            let engine_id = kept.unwrap_or(made);
+            let boots = setting(change, "engine_boots")?.and_then(|text| text.parse::<u32>().ok()).unwrap_or(0) + 1;
+            set(change, "engine_id", &HEXLOWER.encode(&engine_id))?;
+            set(change, "engine_boots", &boots.to_string())?;
+            Ok((engine_id, boots))
         })
     }
 }
