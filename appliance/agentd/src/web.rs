@@ -3,6 +3,7 @@
 mod devices;
 mod discovery;
 mod manager;
+mod snmp;
 
 use std::sync::Arc;
 
@@ -68,6 +69,9 @@ pub fn router(parts: Parts) -> Router {
         .route("/discovery/go-on", post(discovery::go_on))
         .route("/discovery/stop", post(discovery::stop))
         .route("/discovery/rhythm", post(discovery::set_rhythm))
+        .route("/snmp", get(snmp::show))
+        .route("/snmp/user", post(snmp::add))
+        .route("/snmp/user/remove", post(snmp::remove))
         .route("/manager", get(manager::show).post(manager::set))
         .route("/manager/test", post(manager::test))
         .route("/manager/send", post(manager::send))
@@ -80,6 +84,7 @@ fn nav(lang: Lang) -> Vec<NavItem> {
     vec![
         NavItem { href: "/", label: lang.pick("Devices", "Geräte") },
         NavItem { href: "/discovery", label: lang.pick("Discovery", "Suche") },
+        NavItem { href: "/snmp", label: "SNMPv3" },
         NavItem { href: "/manager", label: "Manager" },
     ]
 }

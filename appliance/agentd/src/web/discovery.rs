@@ -1,6 +1,9 @@
 //! Where to search, with which communities, how often; and how far the search is.
 
 use agent_core::search::{Kinds, Progress, Sign};
+use std::sync::Arc;
+
+use agent_core::snmp::{Transport, User, Version};
 use askama::Template;
 use axum::Extension;
 use axum::extract::Path;
@@ -84,10 +87,14 @@ texts! {
         add_own: "Search own subnets", "Eigene Subnetze durchsuchen";
         exclusions: "Without", "Ohne";
         exclusions_hint: "Separate several with commas", "Mehrere durch Kommas trennen";
-        port: "UDP port", "UDP-Port";
+        port: "Port", "Port";
+        transport: "Over", "Über";
         communities: "Communities", "Communitys";
         communities_hint: "One a line, tried in this order", "Je Zeile eine; sie werden in dieser Reihenfolge probiert";
         secret: "{} stored", "{} hinterlegt";
+        users: "SNMPv3 users", "SNMPv3-Benutzer";
+        users_hint: "Names from the page SNMPv3, separated by commas, tried in this order before the communities", "Namen von der Seite SNMPv3, durch Kommas getrennt; sie werden in dieser Reihenfolge vor den Communitys probiert";
+        no_user: "There is no SNMPv3 user named {}. Users are set up on the page SNMPv3.", "Es gibt keinen SNMPv3-Benutzer namens {}. Benutzer werden auf der Seite SNMPv3 eingerichtet.";
         versions: "SNMP versions", "SNMP-Versionen";
         add: "Add range", "Bereich hinzufügen";
         added: "The range is added and will be searched now.", "Der Bereich ist eingetragen und wird jetzt durchsucht.";
@@ -104,7 +111,7 @@ texts! {
         no_number: "{}: `{}` is no whole number", "{}: „{}“ ist keine ganze Zahl";
         no_port: "The port has to be from 1 to 65535.", "Der Port muss zwischen 1 und 65535 liegen.";
         no_community: "Enter one to ten communities of at most 255 characters.", "Bitte eine bis zehn Communitys mit höchstens 255 Zeichen eintragen.";
-        no_version: "Choose at least one SNMP version.", "Bitte mindestens eine SNMP-Version wählen.";
+        no_version: "Choose SNMPv1 or v2c, or name an SNMPv3 user.", "Bitte SNMPv1 oder v2c wählen oder einen SNMPv3-Benutzer nennen.";
     }
 }
 
@@ -153,9 +160,10 @@ struct RangeRow {
     probes: String,
     range: String,
     exclusions: String,
-    port: u16,
+    port: String,
     versions: String,
     communities: String,
+    users: String,
 }
 
 /// The form for one range, as typed.
@@ -166,6 +174,8 @@ pub(super) struct RangeForm {
     exclusions: String,
     port: String,
     communities: String,
+    users: String,
+    transport: String,
     v2c: Option<String>,
     v1: Option<String>,
     snmp: Option<String>,
@@ -182,6 +192,8 @@ impl Default for RangeForm {
             exclusions: String::new(),
             port: "161".to_owned(),
             communities: "public".to_owned(),
+            users: String::new(),
+            transport: Transport::Udp.keyword().to_owned(),
             v2c: None,
             v1: None,
             snmp: None,
@@ -231,7 +243,11 @@ impl Page {
             communities: fill(t.secret, &[&range.communities.len()]),
             range: if range.range == OWN_SUBNETS { fill(t.own, &[&own]) } else { range.range },
             exclusions: range.exclusions,
-            port: range.port,
+            port: match range.transport {
+                Transport::Udp => range.port.to_string(),
+                Transport::Tcp => format!("{}/tcp", range.port),
+            },
+            users: range.users.join(", "),
         });
         let on = || Some("on".to_owned());
         let lacks = activity.search.lacks;
@@ -349,7 +365,7 @@ pub(super) async fn add_range(
     let mut page = Page::of(&visit, &parts).await?;
     let checked = match page.ranges.len() {
         MAX_RANGES.. => Err(fill(t.too_many, &[&MAX_RANGES])),
-        _ => form.check(t),
+        _ => form.check(t, &parts.ask(|store| store.snmp_users()).await?),
     };
     match checked {
         Ok(range) => {
@@ -367,19 +383,28 @@ pub(super) async fn add_range(
 
 impl RangeForm {
     /// The range, or what is wrong with it.
-    fn check(&self, t: &Texts) -> Result<ScanRange, String> {
+    fn check(&self, t: &Texts, known: &[Arc<User>]) -> Result<ScanRange, String> {
         Range::parse(&self.range).map_err(|error| error.to_string())?;
         Range::parse_list(&self.exclusions).map_err(|error| error.to_string())?;
         let port = self.port.trim().parse().ok().filter(|port| *port > 0).ok_or_else(|| t.no_port.to_owned())?;
         let communities: Vec<String> =
             self.communities.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
         let fits = |community: &String| community.len() <= 255;
-        if communities.is_empty() || communities.len() > MAX_COMMUNITIES || !communities.iter().all(fits) {
+        let by_community = self.v2c.is_some() || self.v1.is_some();
+        if by_community && communities.is_empty()
+            || communities.len() > MAX_COMMUNITIES
+            || !communities.iter().all(fits)
+        {
             return Err(t.no_community.to_owned());
         }
-        let versions = [(&self.v2c, agent_core::snmp::Version::V2c), (&self.v1, agent_core::snmp::Version::V1)];
-        let versions: Vec<_> =
-            versions.into_iter().filter(|(chosen, _)| chosen.is_some()).map(|(_, version)| version).collect();
+        let users: Vec<String> =
+            self.users.split([',', '\n']).map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect();
+        if let Some(stranger) = users.iter().find(|label| known.iter().all(|user| user.label() != *label)) {
+            return Err(fill(t.no_user, &[stranger]));
+        }
+        let versions =
+            [(!users.is_empty(), Version::V3), (self.v2c.is_some(), Version::V2c), (self.v1.is_some(), Version::V1)];
+        let versions: Vec<_> = versions.into_iter().filter(|(chosen, _)| *chosen).map(|(_, version)| version).collect();
         if versions.is_empty() {
             return Err(t.no_version.to_owned());
         }
@@ -400,10 +425,10 @@ impl RangeForm {
             range: self.range.trim().to_owned(),
             exclusions: self.exclusions.trim().to_owned(),
             port,
-            transport: agent_core::snmp::Transport::Udp,
+            transport: Transport::from_keyword(&self.transport).unwrap_or_default(),
             versions,
-            communities,
-            users: Vec::new(),
+            communities: if by_community { communities } else { Vec::new() },
+            users,
         })
     }
 }
@@ -492,11 +517,11 @@ mod tests {
     #[test]
     fn nonsense_is_named() {
         let t = Texts::of(Lang::En);
-        assert!(form().check(t).is_ok());
+        assert!(form().check(t, &[]).is_ok());
         let fault = |change: fn(&mut RangeForm)| {
             let mut form = form();
             change(&mut form);
-            form.check(t).unwrap_err()
+            form.check(t, &[]).unwrap_err()
         };
         assert!(fault(|form| form.range = "300.1.1.1/8".to_owned()).contains("300.1.1.1/8"));
         assert!(fault(|form| form.exclusions = "192.0.2.1, ???".to_owned()).contains("???"));
@@ -504,6 +529,11 @@ mod tests {
         assert_eq!(fault(|form| form.port = "99999".to_owned()), t.no_port);
         assert_eq!(fault(|form| form.communities = " \n ".to_owned()), t.no_community);
         assert_eq!(fault(|form| form.v2c = None), t.no_version);
+        assert!(fault(|form| form.users = "nobody".to_owned()).contains("nobody"));
+        let user = Arc::new(User::new("monitor", None, None).unwrap());
+        let only_v3 = RangeForm { v2c: None, users: "monitor, ".to_owned(), transport: "tcp".to_owned(), ..form() };
+        let range = only_v3.check(t, &[user]).unwrap();
+        assert_eq!((range.versions, range.communities.len(), range.transport), (vec![Version::V3], 0, Transport::Tcp));
         assert_eq!(fault(|form| form.snmp = None), t.no_probe);
     }
 }
