@@ -1,24 +1,202 @@
 //! What makes a device itself: the serial number with its maker, else the MAC. Never the address.
+//!
+//! This page compares; [`crate::register`] remembers who is known and decides.
 
-use wire::device::{DeviceId, Identity};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use wire::device::{DeviceId, Identity, Snapshot, total};
+use wire::meter::{Nature, Step};
 
 /// Serial numbers that some firmwares send instead of one.
 const EMPTY_WORDS: &[&str] =
     &["unknown", "none", "n/a", "default", "not available", "notavailable", "serial number", "xxxxxxxxxx"];
+/// MACs remembered of one device: cards are swapped, and a device may show now one of its interfaces and now another.
+const MOST_MACS: usize = 4;
+/// Seconds by which two answers of one device may differ about when it was started.
+const SAME_START: i64 = 10;
 
-/// The name that belongs to what a device says of itself; `None` where it says nothing that lasts.
-pub fn device_id(identity: &Identity) -> Option<DeviceId> {
-    let maker = identity
-        .sys_object_id
-        .as_deref()
-        .and_then(|oid| oid.strip_prefix("1.3.6.1.4.1."))
-        .and_then(|rest| rest.split('.').next())
-        .unwrap_or("0");
-    let serial = identity.serial.as_deref().filter(|serial| is_serial(serial));
-    serial
-        .map(|serial| format!("{maker}:{}", serial.split_whitespace().collect::<Vec<_>>().join("_")))
-        .or_else(|| identity.mac.as_ref().map(|mac| format!("mac:{}", mac.replace(':', ""))))
-        .and_then(DeviceId::new)
+/// What a device is known by. Empty texts are none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the names are those of `Identity`")]
+pub struct Marks {
+    /// The serial number, if it can tell one device from another.
+    pub serial: Option<String>,
+    /// Twelve hexadecimal digits each.
+    pub macs: BTreeSet<String>,
+    pub sys_object_id: Option<String>,
+    pub model: Option<String>,
+    pub host_name: Option<String>,
+    pub location: Option<String>,
+}
+
+impl Marks {
+    /// The marks in what a device says of itself.
+    pub fn of(identity: &Identity) -> Self {
+        let text = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let mac = identity.mac.as_ref().map(|mac| mac.replace(':', "")).filter(|mac| is_mac(mac));
+        Self {
+            serial: identity.serial.clone().filter(|serial| is_serial(serial)),
+            macs: mac.into_iter().collect(),
+            sys_object_id: text(&identity.sys_object_id),
+            model: text(&identity.model),
+            host_name: text(&identity.host_name),
+            location: text(&identity.location),
+        }
+    }
+
+    /// The names that would suit a device with these marks, the best first; none where it says nothing that lasts.
+    pub fn names(&self) -> impl Iterator<Item = DeviceId> {
+        let maker = self.maker().unwrap_or("0");
+        let serial = self.serial.as_ref().map(|serial| format!("{maker}:{}", one_word(serial)));
+        let macs = self.macs.iter().map(|mac| format!("mac:{mac}"));
+        serial.into_iter().chain(macs).filter_map(DeviceId::new).collect::<Vec<_>>().into_iter()
+    }
+
+    /// Whether nothing in them lasts.
+    pub fn are_fleeting(&self) -> bool {
+        self.serial.is_none() && self.macs.is_empty()
+    }
+
+    /// Takes over what a later reading of the same device says; what it is silent on stays.
+    pub fn learn(&mut self, later: &Self) {
+        let newer = |field: &mut Option<String>, later: &Option<String>| {
+            if later.is_some() {
+                field.clone_from(later);
+            }
+        };
+        newer(&mut self.serial, &later.serial);
+        newer(&mut self.sys_object_id, &later.sys_object_id);
+        newer(&mut self.model, &later.model);
+        newer(&mut self.host_name, &later.host_name);
+        newer(&mut self.location, &later.location);
+        self.learn_macs(later);
+    }
+
+    /// Takes over the MACs alone.
+    pub fn learn_macs(&mut self, later: &Self) {
+        if self.macs.len() + later.macs.len() > MOST_MACS {
+            self.macs.clear();
+        }
+        self.macs.extend(later.macs.iter().cloned());
+    }
+
+    /// The enterprise number in sysObjectID.
+    fn maker(&self) -> Option<&str> {
+        self.sys_object_id.as_deref()?.strip_prefix("1.3.6.1.4.1.")?.split('.').next()
+    }
+}
+
+/// How two sets of marks stand to each other. Where one is silent they neither agree nor differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Likeness {
+    /// Whether the serial numbers agree.
+    pub serial: Option<bool>,
+    /// Whether they share a MAC.
+    pub mac: Option<bool>,
+    /// Whether the models agree.
+    pub model: Option<bool>,
+    /// Whether the host names agree.
+    pub host_name: Option<bool>,
+    /// Whether the locations agree.
+    pub location: Option<bool>,
+}
+
+impl Likeness {
+    /// Compares.
+    pub fn of(one: &Marks, other: &Marks) -> Self {
+        fn agree<T: PartialEq + ?Sized>(one: Option<&T>, other: Option<&T>) -> Option<bool> {
+            Some(one? == other?)
+        }
+        let serial = match (&one.serial, &other.serial) {
+            (Some(one_serial), Some(other_serial)) => {
+                // Makers number on their own: the same number of another maker is another device.
+                Some(one_word(one_serial) == one_word(other_serial) && agree(one.maker(), other.maker()) != Some(false))
+            }
+            _ => None,
+        };
+        let macs = !one.macs.is_empty() && !other.macs.is_empty();
+        Self {
+            serial,
+            mac: macs.then(|| !one.macs.is_disjoint(&other.macs)),
+            model: agree(one.model.as_deref(), other.model.as_deref()),
+            host_name: agree(one.host_name.as_deref(), other.host_name.as_deref()),
+            location: agree(one.location.as_deref(), other.location.as_deref()),
+        }
+    }
+
+    /// Whether a lasting mark agrees.
+    pub fn is_claimed(self) -> bool {
+        self.serial == Some(true) || self.mac == Some(true)
+    }
+
+    /// Whether they look alike, as far as marks go that do not last: the same model, and no other name.
+    pub fn is_like(self) -> bool {
+        self.model == Some(true) && self.host_name != Some(false)
+    }
+}
+
+/// What tells whether two answers came from one device, apart from its marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    /// When it was read.
+    pub at: Timestamp,
+    /// The total that it has counted.
+    pub total: Option<u64>,
+    /// When it was started, in seconds since 1970, as far as it says how long it has been up.
+    pub started: Option<i64>,
+}
+
+impl Pulse {
+    /// Whether the later of two totals can have come from the earlier one; `None` where one is missing.
+    pub fn goes_on(&self, earlier: &Self) -> Option<bool> {
+        let nature = Nature { starts_again: false, counts_pages: true };
+        let elapsed = self.at.duration_since(earlier.at);
+        Some(Step::between(nature, earlier.total?, self.total?, elapsed).is_sound())
+    }
+
+    /// Whether two answers that were given at about the same time came from one device, as far as can be told.
+    pub fn beats_with(&self, other: &Self) -> Option<bool> {
+        let (earlier, later) = if self.at < other.at { (self, other) } else { (other, self) };
+        let starts =
+            self.started.zip(other.started).map(|(one, other)| one.abs_diff(other) <= SAME_START.unsigned_abs());
+        match (later.goes_on(earlier), starts) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            // A total alone may be alike by chance, in new devices above all.
+            (Some(true), Some(true)) => Some(true),
+            _ => None,
+        }
+    }
+}
+
+/// A device that has answered at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Where.
+    pub address: SocketAddr,
+    /// What it says that it is.
+    pub marks: Marks,
+    /// What else tells it from others.
+    pub pulse: Pulse,
+}
+
+impl Sighting {
+    /// The sighting in a reading. `up_time` is how long the device has been up, in hundredths of a second.
+    pub fn of(address: SocketAddr, snapshot: &Snapshot, up_time: Option<u64>, at: Timestamp) -> Self {
+        let up = up_time.and_then(|hundredths| i64::try_from(hundredths / 100).ok());
+        let pulse = Pulse {
+            at,
+            total: total(&snapshot.counters).map(|total| total.value),
+            started: up.map(|up| at.as_second().saturating_sub(up)),
+        };
+        Self { address, marks: Marks::of(&snapshot.identity), pulse }
+    }
+}
+
+/// Blanks within a serial number are a matter of taste.
+fn one_word(serial: &str) -> String {
+    serial.split_whitespace().collect::<Vec<_>>().join("_")
 }
 
 /// Whether a text can tell one device from another: three characters at least, not all alike, not a word for nothing.
@@ -31,27 +209,64 @@ pub(crate) fn is_serial(text: &str) -> bool {
         && !EMPTY_WORDS.contains(&text.to_lowercase().as_str())
 }
 
+/// Whether a text is a MAC of one card: not nought, not all ones, not a group's.
+fn is_mac(digits: &str) -> bool {
+    let first = digits.get(..2).and_then(|octet| u8::from_str_radix(octet, 16).ok());
+    digits.len() == 12 && first.is_some_and(|octet| octet & 1 == 0) && digits.bytes().any(|digit| digit != b'0')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn id(serial: &str, mac: Option<&str>) -> Option<String> {
+    fn name(serial: &str, mac: Option<&str>) -> Option<String> {
         let identity = Identity {
             serial: Some(serial.to_owned()),
             mac: mac.map(str::to_owned),
             sys_object_id: Some("1.3.6.1.4.1.1347.41".to_owned()),
             ..Identity::default()
         };
-        device_id(&identity).map(|id| id.to_string())
+        Marks::of(&identity).names().next().map(|id| id.to_string())
     }
 
     #[test]
     fn a_device_is_its_serial_number_else_its_mac() {
-        assert_eq!(id("ABC123", Some("00:17:c8:01:02:03")).as_deref(), Some("1347:ABC123"));
+        assert_eq!(name("ABC123", Some("00:17:c8:01:02:03")).as_deref(), Some("1347:ABC123"));
         for nothing in ["", "0000000000", "XXXXXXXXXX", "n/a", "Unknown"] {
-            assert_eq!(id(nothing, Some("00:17:c8:01:02:03")).as_deref(), Some("mac:0017c8010203"), "{nothing}");
+            assert_eq!(name(nothing, Some("00:17:c8:01:02:03")).as_deref(), Some("mac:0017c8010203"), "{nothing}");
         }
-        assert_eq!(id("", None), None);
-        assert_eq!(id("AB 12 34", None).as_deref(), Some("1347:AB_12_34"));
+        assert_eq!(name("", None), None);
+        assert_eq!(name("AB 12 34", None).as_deref(), Some("1347:AB_12_34"));
+        for no_mac in ["00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01"] {
+            assert_eq!(name("", Some(no_mac)), None, "{no_mac}");
+        }
+    }
+
+    #[test]
+    fn the_same_number_of_another_maker_is_another_device() {
+        let marks = |maker: &str| Marks {
+            serial: Some("12345678".to_owned()),
+            sys_object_id: Some(format!("1.3.6.1.4.1.{maker}.1")),
+            ..Marks::default()
+        };
+        assert_eq!(Likeness::of(&marks("11"), &marks("11")).serial, Some(true));
+        assert_eq!(Likeness::of(&marks("11"), &marks("253")).serial, Some(false));
+        let silent = Marks { sys_object_id: None, ..marks("11") };
+        assert_eq!(Likeness::of(&marks("11"), &silent).serial, Some(true));
+    }
+
+    #[test]
+    fn two_answers_beat_together_when_start_and_total_do() {
+        let pulse = |second: i64, total, started| Pulse {
+            at: Timestamp::from_second(1_800_000_000 + second).unwrap(),
+            total,
+            started,
+        };
+        let one = pulse(0, Some(1000), Some(5));
+        assert_eq!(one.beats_with(&pulse(2, Some(1001), Some(6))), Some(true));
+        assert_eq!(pulse(2, Some(1001), Some(6)).beats_with(&one), Some(true), "whichever was read first");
+        assert_eq!(one.beats_with(&pulse(2, Some(900), Some(6))), Some(false));
+        assert_eq!(one.beats_with(&pulse(2, Some(1001), Some(600))), Some(false));
+        assert_eq!(one.beats_with(&pulse(2, None, Some(6))), None);
     }
 }

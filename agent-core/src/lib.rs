@@ -20,6 +20,7 @@ pub mod pjl;
 pub mod printer_mib;
 pub mod profile;
 pub mod reader;
+pub mod register;
 pub mod report;
 pub mod routes;
 pub mod schedule;
