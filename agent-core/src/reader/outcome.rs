@@ -17,6 +17,24 @@ pub enum Remark {
     Unanswered(Oid),
 }
 
+impl Remark {
+    /// The word in the store and on the wire.
+    pub fn keyword(&self) -> &'static str {
+        match self {
+            Self::Loop(_) => "loop",
+            Self::TooManyRows(_) => "tooManyRows",
+            Self::Unanswered(_) => "unanswered",
+        }
+    }
+
+    /// The name or column that it is about.
+    pub fn about(&self) -> &Oid {
+        match self {
+            Self::Loop(oid) | Self::TooManyRows(oid) | Self::Unanswered(oid) => oid,
+        }
+    }
+}
+
 impl std::fmt::Display for Remark {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

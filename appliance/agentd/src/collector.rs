@@ -1,19 +1,20 @@
 //! The daemon's main loop: what to poll and search when, and what to keep of it.
 //!
-//! Targets are addresses; devices are what answers there. A device that answers at another address than before takes its
-//! history with it, and an address that nobody owns any more is dropped after some silence.
+//! Targets are addresses; devices are what answers there. Whose a reading is the register decides, sometimes only after
+//! another address was asked; an address that nobody owns any more is dropped after some silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use agent_core::arp::Mac;
-use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
-use agent_core::identity::device_id;
+use agent_core::engine::{Cost, Event, Finished, ReadKind, ReadOrder};
+use agent_core::identity::Sighting;
 use agent_core::printer_mib::{self, System};
 use agent_core::profile::Profiles;
-use agent_core::reader::{ReadError, Reading};
+use agent_core::reader::{ReadError, Reading, Remark};
+use agent_core::register::{self, Notice, Owner, Register, Settled};
 use agent_core::schedule::Schedule;
 use agent_core::search;
 use agent_core::snmp::Credential;
@@ -21,13 +22,13 @@ use agent_core::snmp::traps::{Counts, Receiver};
 use anyhow::Result;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use wire::device::DeviceId;
+use wire::device::{DeviceId, Snapshot};
 
 use crate::driver::Driver;
 use crate::searches::{SearchState, Searches};
 use crate::settings::Rhythm;
-use crate::store::Store;
-use crate::store::devices::Saved;
+use crate::store::devices::{Saved, Watched};
+use crate::store::{Store, StoreError};
 use crate::traps::{Arrived, TrapPorts};
 
 /// Failed polls in a row before a device counts as silent: one lost poll is no event.
@@ -38,6 +39,8 @@ const FAILURES_TO_DROP: u32 = 3;
 const MAX_TARGETS: usize = 5_000;
 /// Readings that wait for the database at most.
 const MAX_UNWRITTEN: usize = 512;
+/// Oddities of a device that are kept.
+const MOST_REMARKS: usize = 32;
 /// Readings written in one transaction at most.
 const BATCH: usize = 64;
 /// A device is read whole at least this often, because a routine poll does not see new rows.
@@ -56,8 +59,10 @@ pub enum Command {
     GoOnSearching,
     /// Poll the device at this address (and port) at once.
     Poll(String),
-    /// Watch the device at this address (and port) no longer.
-    Forget(String),
+    /// Watch this device no longer.
+    Forget(DeviceId),
+    /// A person has decided that these two are one, the older first.
+    Unite(DeviceId, DeviceId, String),
 }
 
 /// What the pages may know.
@@ -118,14 +123,26 @@ struct Target {
     last: Option<Reading>,
     full_at: Option<Instant>,
     device: Option<DeviceId>,
-    /// Its card, where it is a neighbour: not every device tells it.
-    card: Option<Mac>,
     failures: u32,
+    remarks: BTreeSet<Remark>,
+}
+
+/// A reading of which it is not decided yet whose it is.
+struct Held {
+    reading: Reading,
+    snapshot: Snapshot,
+    credential: Credential,
+    read_at: Timestamp,
+    cost: Cost,
+    full: bool,
 }
 
 enum Write {
     Save(Box<Saved>),
     Silent(DeviceId, Timestamp, String),
+    AlsoAt(DeviceId, BTreeSet<SocketAddr>, Timestamp, Vec<Notice>),
+    Unite { older: DeviceId, newer: DeviceId, has_moved: bool, by: String },
+    Withdraw(DeviceId, DeviceId, Timestamp),
 }
 
 /// The loop's state.
@@ -135,6 +152,8 @@ pub struct Collector {
     rhythm: Rhythm,
     schedule: Schedule<SocketAddr>,
     targets: BTreeMap<SocketAddr, Target>,
+    register: Register,
+    held: BTreeMap<SocketAddr, Held>,
     searches: Searches,
     commands: mpsc::Receiver<Command>,
     activity: Arc<Mutex<Activity>>,
@@ -166,6 +185,8 @@ impl Collector {
             driver,
             rhythm,
             targets: BTreeMap::new(),
+            register: Register::new(store.known_devices()?, store.asked_pairs()?),
+            held: BTreeMap::new(),
             searches: Searches::new(store.clone(), &rhythm)?,
             commands,
             activity: handle.activity.clone(),
@@ -173,7 +194,10 @@ impl Collector {
             store,
         };
         for known in collector.store.targets()? {
-            if let Ok(address) = known.address.parse() {
+            // Of several devices that were last met at one address the register knows which is there.
+            if let Ok(address) = known.address.parse()
+                && collector.register.resident(&address) == Some(&known.id)
+            {
                 collector.watch(address, known.credential, Some(known.id));
             }
         }
@@ -194,7 +218,7 @@ impl Collector {
                 Some(event) = self.searches.event() => self.handle_search(event).await?,
                 arrived = self.ports.arrived() => self.take_trap(&arrived),
                 command = self.commands.recv() => match command {
-                    Some(command) => self.obey(command)?,
+                    Some(command) => self.obey(command).await?,
                     None => return Ok(()),
                 },
             }
@@ -208,7 +232,7 @@ impl Collector {
         activity.search = self.searches.state();
     }
 
-    fn obey(&mut self, command: Command) -> Result<()> {
+    async fn obey(&mut self, command: Command) -> Result<()> {
         match command {
             Command::Reload => {
                 self.rhythm = self.store.rhythm()?;
@@ -224,11 +248,25 @@ impl Collector {
                     self.schedule.hurry(self.driver.now(), &address);
                 }
             }
-            Command::Forget(address) => {
-                if let Ok(address) = address.parse() {
-                    self.targets.remove(&address);
-                    self.schedule.remove(&address);
+            Command::Forget(id) => {
+                self.register.forget(&id);
+                self.held.retain(|address, _| self.register.resident(address) != Some(&id));
+                self.drop_targets(|_, target| target.device.as_ref() == Some(&id));
+            }
+            Command::Unite(older, newer, by) => {
+                let has_moved = self.register.unite(&older, &newer);
+                let Some(address) = self.register.known(&older).map(|device| device.address) else { return Ok(()) };
+                let mut targets = self.targets.values().filter(|target| target.device.as_ref() == Some(&newer));
+                let credential = targets.next().map(|target| target.credential.clone());
+                self.drop_targets(|_, target| target.device.as_ref() == Some(&newer));
+                if has_moved {
+                    self.drop_targets(|_, target| target.device.as_ref() == Some(&older));
+                    if let Some(credential) = credential {
+                        self.watch(address, credential, Some(older.clone()));
+                    }
                 }
+                self.write(Write::Unite { older, newer, has_moved, by }).await;
+                self.schedule.hurry(self.driver.now(), &address);
             }
         }
         Ok(())
@@ -248,10 +286,7 @@ impl Collector {
                 None => {}
             }
         }
-        for address in gone {
-            self.targets.remove(&address);
-            self.schedule.remove(&address);
-        }
+        self.drop_targets(|address, _| gone.contains(address));
         Ok(())
     }
 
@@ -276,12 +311,25 @@ impl Collector {
         }
     }
 
+    fn drop_targets(&mut self, which: impl Fn(&SocketAddr, &Target) -> bool) {
+        let gone: Vec<SocketAddr> = self
+            .targets
+            .iter()
+            .filter(|(address, target)| which(address, target))
+            .map(|(address, _)| *address)
+            .collect();
+        for address in gone {
+            self.targets.remove(&address);
+            self.schedule.remove(&address);
+        }
+    }
+
     fn watch(&mut self, address: SocketAddr, credential: Credential, device: Option<DeviceId>) {
         if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&address) {
             log::warn!(most = MAX_TARGETS; "more devices than are watched at most; a device is left out");
             return;
         }
-        let target = Target { credential, last: None, full_at: None, device, card: None, failures: 0 };
+        let target = Target { credential, last: None, full_at: None, device, failures: 0, remarks: BTreeSet::new() };
         self.targets.insert(address, target);
         self.schedule.add(self.driver.now(), address);
     }
@@ -292,7 +340,8 @@ impl Collector {
                 self.schedule.remove(&address);
                 continue;
             };
-            let fresh = target.full_at.is_some_and(|at| at.elapsed() < FULL_EVERY);
+            let is_hard_to_tell = self.register.is_hard_to_tell(&address);
+            let fresh = !is_hard_to_tell && target.full_at.is_some_and(|at| at.elapsed() < FULL_EVERY);
             // The last reading goes into the poll and comes back with it: it is kept once, not twice.
             let kind = match target.last.take() {
                 Some(last) if fresh => ReadKind::Routine(Box::new(last)),
@@ -331,34 +380,38 @@ impl Collector {
     async fn handle(&mut self, event: Event) {
         match event {
             Event::Read(finished) => {
-                let Finished { address, credential, outcome, full, .. } = *finished;
+                let Finished { address, credential, outcome, full, cost, .. } = *finished;
                 let card = self.searches.has_read(address);
                 match outcome {
                     Ok(reading) if reading.outdated => {
                         log::debug!(address:% = address; "rows have changed; reading everything");
                         self.driver.read(ReadOrder { address, credentials: vec![credential], kind: ReadKind::Full });
                     }
-                    Ok(reading) => self.keep(address, credential, reading, full, card).await,
+                    Ok(reading) => {
+                        let held = self.explain(credential, reading, full, cost, card);
+                        self.keep(address, held).await;
+                    }
                     Err(error) => self.miss(address, &error).await,
                 }
             }
         }
     }
 
-    async fn keep(
-        &mut self,
-        address: SocketAddr,
-        credential: Credential,
-        mut reading: Reading,
-        full: bool,
-        card: Option<Mac>,
-    ) {
+    /// What a reading says, with the card that a search met at the address: not every device tells it.
+    fn explain(&self, credential: Credential, mut reading: Reading, full: bool, cost: Cost, card: Option<Mac>) -> Held {
         reading.outdated = false;
         let profiles = self.driver.profiles();
-        let profile = profiles.named(&reading.profile);
-        let mut snapshot = profiles.snapshot(profile, &reading.variables);
+        let mut snapshot = profiles.snapshot(profiles.named(&reading.profile), &reading.variables);
+        if snapshot.identity.mac.is_none() {
+            snapshot.identity.mac = card.map(|card| card.to_string());
+        }
+        Held { reading, snapshot, credential, read_at: Timestamp::now(), cost, full }
+    }
+
+    async fn keep(&mut self, address: SocketAddr, held: Held) {
+        let Held { reading, snapshot, .. } = &held;
         let printer = printer_mib::is_printer(&reading.variables)
-            || (profile.name != agent_core::profile::BASE && snapshot.identity.serial.is_some());
+            || (reading.profile != agent_core::profile::BASE && snapshot.identity.serial.is_some());
         if !printer {
             log::debug!(address:% = address; "no printer");
             let described = System::of(&reading.variables).description.unwrap_or_default();
@@ -367,49 +420,133 @@ impl Collector {
             }
             self.targets.remove(&address);
             self.schedule.remove(&address);
+            self.register.handle_silence(address);
+            return self.follow_register().await;
+        }
+        if self.targets.len() >= MAX_TARGETS && !self.targets.contains_key(&address) {
+            log::warn!(most = MAX_TARGETS; "more devices than are watched at most; a device is left out");
             return;
         }
-        let card = card.or_else(|| self.targets.get(&address)?.card);
-        if snapshot.identity.mac.is_none() {
-            snapshot.identity.mac = card.map(|card| card.to_string());
+        self.schedule.done(self.driver.now(), &address, true, spread(&address));
+        let Some(fresh) = made_id() else { return };
+        let up_time = printer_mib::up_time_name().and_then(|name| reading.variables.get(name.arcs())?.number());
+        let up_time = up_time.and_then(|up_time| u64::try_from(up_time).ok());
+        let sighting = Sighting::of(address, snapshot, up_time, held.read_at);
+        self.held.insert(address, held);
+        self.register.handle_sighting(sighting, fresh);
+        self.follow_register().await;
+    }
+
+    /// Does what the register says, until it has nothing to say.
+    async fn follow_register(&mut self) {
+        while let Some(event) = self.register.poll_event() {
+            match event {
+                register::Event::Check(address) => match self.targets.get_mut(&address) {
+                    Some(target) => {
+                        let credentials = vec![target.credential.clone()];
+                        self.driver.read(ReadOrder { address, credentials, kind: ReadKind::Full });
+                    }
+                    None => self.register.handle_silence(address),
+                },
+                register::Event::Settled(settled) => self.settle(settled).await,
+                register::Event::Displaced(id) => {
+                    let failure = "another device answers at its address".to_owned();
+                    self.write(Write::Silent(id, Timestamp::now(), failure)).await;
+                }
+                register::Event::Withdrawn(older, newer) => {
+                    self.write(Write::Withdraw(older, newer, Timestamp::now())).await;
+                }
+            }
         }
-        let known = self.targets.get(&address).and_then(|target| target.device.clone());
-        let Some(id) = device_id(&snapshot.identity).or(known).or_else(made_id) else { return };
+    }
+
+    async fn settle(&mut self, settled: Settled) {
+        let Settled { address, owner, notices, questions } = settled;
+        let Some(held) = self.held.remove(&address) else { return };
+        for notice in &notices {
+            log::info!(address:% = address, notice:? = notice; "a device has changed");
+        }
+        let id = match owner {
+            Owner::Device(id) => id,
+            Owner::Elsewhere(id) => {
+                self.targets.remove(&address);
+                self.schedule.remove(&address);
+                let also_at = self.register.known(&id).map(|device| device.also_at.clone()).unwrap_or_default();
+                return self.write(Write::AlsoAt(id, also_at, held.read_at, notices)).await;
+            }
+            Owner::Nobody => {
+                let resident = self.register.resident(&address).cloned();
+                log::warn!(address:% = address; "more devices come from one address than are believed");
+                let failure = "it says another serial number at each reading; nothing of it is kept".to_owned();
+                if let Some(id) = resident {
+                    self.write(Write::Silent(id, held.read_at, failure)).await;
+                }
+                return;
+            }
+        };
+        let Held { reading, mut snapshot, credential, read_at, cost, full } = held;
         if !self.targets.contains_key(&address) {
             self.searches.has_added();
             self.watch(address, credential.clone(), None);
         }
         // Whoever had this device before has it no longer: it has moved here.
-        for (other, target) in &mut self.targets {
-            if *other != address && target.device.as_ref() == Some(&id) {
-                log::info!(from:% = other, to:% = address; "a device has another address");
+        for (_, target) in self.targets.iter_mut().filter(|(other, _)| **other != address) {
+            if target.device.as_ref() == Some(&id) {
                 target.device = None;
                 target.last = None;
             }
         }
+        let known = self.register.known(&id);
+        if let Some(marks) = known.map(|known| &known.marks) {
+            // What a device has said once of itself it need not repeat: in sleep it often does not.
+            let identity = &mut snapshot.identity;
+            identity.serial = identity.serial.take().or_else(|| marks.serial.clone());
+            identity.mac = identity.mac.take().or_else(|| marks.macs.first().map(|mac| with_colons(mac)));
+        }
+        // A routine poll does not meet again what was odd in the columns that only a full reading walks.
+        let earlier = self.targets.get(&address).filter(|_| !full).map(|target| target.remarks.clone());
+        let mut odd: BTreeSet<Remark> = earlier.unwrap_or_default();
+        odd.extend(reading.remarks.iter().take(MOST_REMARKS).cloned());
+        let remarks = odd.iter().map(|remark| (remark.keyword().to_owned(), remark.about().to_string())).collect();
+        let watched = Watched {
+            macs: known.map(|known| known.marks.macs.clone()).unwrap_or_default(),
+            also_at: known.map(|known| known.also_at.clone()).unwrap_or_default(),
+            remarks,
+            packets: cost.sent.saturating_add(cost.received),
+            octets: cost.octets,
+            notices,
+            questions,
+        };
         if let Some(target) = self.targets.get_mut(&address) {
             target.credential = credential.clone();
-            target.card = card;
             target.device = Some(id.clone());
             target.failures = 0;
             target.last = Some(reading);
+            target.remarks = odd;
             if full {
                 target.full_at = Some(Instant::now());
             }
         }
-        self.schedule.done(self.driver.now(), &address, true, spread(&address));
-        let saved = Saved { id, address: address.to_string(), credential, read_at: Timestamp::now(), snapshot };
+        let saved = Saved { id, address: address.to_string(), credential, read_at, snapshot, watched };
         self.write(Write::Save(Box::new(saved))).await;
     }
 
     async fn miss(&mut self, address: SocketAddr, error: &ReadError) {
         self.schedule.done(self.driver.now(), &address, false, spread(&address));
+        self.register.handle_silence(address);
+        self.follow_register().await;
         let Some(target) = self.targets.get_mut(&address) else { return };
         target.failures = target.failures.saturating_add(1);
         let failures = target.failures;
         match target.device.clone() {
             Some(id) if failures == FAILURES_TO_SILENCE => {
                 log::info!(address:% = address, error:% = error; "a device does not answer");
+                let credentials = vec![target.credential.clone()];
+                // It may have another address, and be well there.
+                for also_at in self.register.known(&id).map(|device| device.also_at.clone()).unwrap_or_default() {
+                    let credentials = credentials.clone();
+                    self.driver.read(ReadOrder { address: also_at, credentials, kind: ReadKind::Full });
+                }
                 self.write(Write::Silent(id, Timestamp::now(), error.to_string())).await;
             }
             None if failures >= FAILURES_TO_DROP => {
@@ -436,10 +573,10 @@ fn write(store: &Store, mut unwritten: mpsc::Receiver<Write>) {
         while let Some(write) = next {
             match write {
                 Write::Save(saved) => batch.push(*saved),
-                Write::Silent(id, since, failure) => {
+                other => {
                     save(store, &mut batch);
-                    if let Err(error) = store.set_silent(&id, since, &failure) {
-                        log::error!(error:% = anyhow::Error::from(error); "a silent device is not noted");
+                    if let Err(error) = write_other(store, other) {
+                        log::error!(error:% = format!("{:#}", anyhow::Error::from(error)); "what happened to a device is not noted");
                     }
                 }
             }
@@ -447,6 +584,22 @@ fn write(store: &Store, mut unwritten: mpsc::Receiver<Write>) {
         }
         save(store, &mut batch);
     }
+}
+
+fn write_other(store: &Store, write: Write) -> Result<(), StoreError> {
+    match write {
+        Write::Save(saved) => store.save(&[*saved]),
+        Write::Silent(id, since, failure) => store.set_silent(&id, since, &failure),
+        Write::AlsoAt(id, also_at, at, notices) => store.set_also_at(&id, &also_at, at, &notices),
+        Write::Unite { older, newer, has_moved, by } => store.unite(&older, &newer, has_moved, &by, Timestamp::now()),
+        Write::Withdraw(older, newer, at) => store.withdraw_question(&older, &newer, at),
+    }
+}
+
+/// Twelve digits as a MAC is written.
+fn with_colons(mac: &str) -> String {
+    let pairs: Vec<&str> = (0..mac.len()).step_by(2).filter_map(|at| mac.get(at..at + 2)).collect();
+    pairs.join(":")
 }
 
 fn save(store: &Store, batch: &mut Vec<Saved>) {

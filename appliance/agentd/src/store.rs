@@ -5,6 +5,7 @@
 //! `spawn_blocking`. A power cut at any moment leaves the last committed state (WAL, `synchronous=FULL`).
 
 pub mod devices;
+pub mod events;
 pub mod meters;
 pub mod outbox;
 pub mod search;

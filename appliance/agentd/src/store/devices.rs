@@ -1,14 +1,19 @@
 //! Devices: what is polled, what was read, what does not answer.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
 use agent_core::change::{Changes, Digests};
+use agent_core::register::{Notice, Question};
 use agent_core::snmp::Credential;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use wire::device::{DeviceId, DeviceRecord, Snapshot, total};
 use wire::xml::{decode_device, encode_device};
 
+use super::events::{self, ask, note_all, note_breaks};
 use super::meters::Meters;
-use super::outbox::{ANSWERING, COUNTERS, bits, keep_untold};
+use super::outbox::{ANSWERING, COUNTERS, WATCH, bits, keep_untold};
 use super::snmp_users::{Columns, users};
 use super::{Result, Store, StoreError, moment};
 
@@ -28,6 +33,10 @@ pub struct DeviceLine {
     pub read_at: Timestamp,
     pub silent_since: Option<Timestamp>,
     pub failure: Option<String>,
+    pub remarks: Vec<(String, String)>,
+    pub also_at: String,
+    pub packets: u32,
+    pub octets: u64,
 }
 
 /// A device to poll.
@@ -54,6 +63,38 @@ pub struct Saved {
     pub read_at: Timestamp,
     /// What it says.
     pub snapshot: Snapshot,
+    /// What was noticed beside that.
+    pub watched: Watched,
+}
+
+/// What was noticed about a device when it was read.
+#[derive(Debug, Clone, Default)]
+pub struct Watched {
+    /// The MACs that it is known by.
+    pub macs: BTreeSet<String>,
+    /// Where else it answers.
+    pub also_at: BTreeSet<SocketAddr>,
+    /// What was odd: a word, and what it is about.
+    pub remarks: Vec<(String, String)>,
+    /// Datagrams that the reading took, both ways.
+    pub packets: u32,
+    /// Octets of them, headers included.
+    pub octets: u64,
+    /// What happened to it.
+    pub notices: Vec<Notice>,
+    /// What a person has to decide about it.
+    pub questions: Vec<Question>,
+}
+
+impl Watched {
+    fn remark_lines(&self) -> String {
+        self.remarks.iter().map(|(kind, about)| format!("{kind}\t{about}\n")).collect()
+    }
+}
+
+/// Joins what is stored in one column.
+fn words(things: impl IntoIterator<Item = impl ToString>) -> String {
+    things.into_iter().map(|thing| thing.to_string()).collect::<Vec<_>>().join(" ")
 }
 
 impl Store {
@@ -103,7 +144,7 @@ impl Store {
         let connection = self.connection();
         let mut rows = connection.prepare(&format!(
             "SELECT id, address, manufacturer, model, serial, location, condition, total, lowest_pct, read_at, silent_since,
-                    failure
+                    failure, remarks, also_at, packets, octets
              FROM device {clause}"
         ))?;
         let lines = rows.query_map(parameters, |row| {
@@ -120,6 +161,10 @@ impl Store {
                 read_at: moment(row.get(9)?),
                 silent_since: row.get::<_, Option<i64>>(10)?.map(moment),
                 failure: row.get(11)?,
+                remarks: remarks_of(&row.get::<_, String>(12)?),
+                also_at: row.get(13)?,
+                packets: row.get(14)?,
+                octets: row.get(15)?,
             })
         })?;
         Ok(lines.collect::<Result<_, _>>()?)
@@ -136,9 +181,27 @@ impl Store {
             let query = "UPDATE device SET failure = ?3, silent_since = coalesce(silent_since, ?2),
                              urgent_since = CASE WHEN silent_since IS NULL THEN coalesce(urgent_since, ?2) ELSE urgent_since END,
                              unreported = CASE WHEN silent_since IS NULL THEN unreported | ?4 ELSE unreported END
-                         WHERE id = ?1";
-            change.execute(query, params![id.as_str(), since.as_millisecond(), failure, ANSWERING])?;
+                         WHERE id = ?1 RETURNING silent_since = ?2";
+            let since_ms = since.as_millisecond();
+            let first = change.query_row(query, params![id.as_str(), since_ms, failure, ANSWERING], |row| row.get(0));
+            if first.optional()?.unwrap_or(false) {
+                events::add(change, id.as_str(), since, "silent", "", failure)?;
+            }
             Ok(())
+        })
+    }
+
+    /// Notes that a device is found at a further address.
+    pub fn set_also_at(
+        &self,
+        id: &DeviceId,
+        also_at: &BTreeSet<SocketAddr>,
+        at: Timestamp,
+        notices: &[Notice],
+    ) -> Result<()> {
+        self.transaction(|change| {
+            change.execute("UPDATE device SET also_at = ?2 WHERE id = ?1", [id.as_str(), &words(also_at)])?;
+            note_all(change, id.as_str(), at, notices)
         })
     }
 
@@ -151,6 +214,15 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// Remarks from the lines in which they are stored.
+pub(super) fn remarks_of(lines: &str) -> Vec<(String, String)> {
+    lines
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(kind, about)| (kind.to_owned(), about.to_owned()))
+        .collect()
 }
 
 /// A record as it was stored: what changes with each reading stands in columns beside it.
@@ -172,6 +244,7 @@ struct Before {
     unreported: i64,
     urgent_since: Option<i64>,
     is_silent: bool,
+    remarks: String,
 }
 
 fn save(change: &Transaction<'_>, reading: &Saved) -> Result<()> {
@@ -179,11 +252,15 @@ fn save(change: &Transaction<'_>, reading: &Saved) -> Result<()> {
     let before = before(change, id)?;
     let snapshot = &reading.snapshot;
     let digests = Digests::of(snapshot);
+    let remarks = reading.watched.remark_lines();
     let (mut unreported, mut urgent_since, mut changes) = (0, None, Changes::ALL);
     if let Some(before) = &before {
         (unreported, urgent_since) = (before.unreported, before.urgent_since);
         if before.is_silent {
             unreported |= ANSWERING;
+        }
+        if before.remarks != remarks {
+            unreported |= WATCH;
         }
         changes = before.digests.map_or(Changes::ALL, |kept| Changes::between(&kept, &digests));
     }
@@ -191,8 +268,9 @@ fn save(change: &Transaction<'_>, reading: &Saved) -> Result<()> {
     if before.is_none() {
         insert(change, reading)?;
     }
+    let mut breaks = Vec::new();
     if changes.counters {
-        let breaks = meters.advance(change, id, &snapshot.counters, reading.read_at)?;
+        breaks = meters.advance(change, id, &snapshot.counters, reading.read_at)?;
         // What was read before a meter broke is the last that can be billed: it must not be lost under what follows.
         if unreported & COUNTERS != 0 && breaks.iter().any(|(_, remark)| remark.is_break()) {
             keep_untold(change, id)?;
@@ -210,7 +288,8 @@ fn save(change: &Transaction<'_>, reading: &Saved) -> Result<()> {
     change
         .prepare_cached(
             "UPDATE device SET address = ?2, snmp_version = ?3, community = ?4, read_at = ?5, silent_since = NULL,
-                 failure = NULL, unreported = ?6, urgent_since = ?7, snmp_user = ?8, key_extension = ?9, transport = ?10
+                 failure = NULL, unreported = ?6, urgent_since = ?7, snmp_user = ?8, key_extension = ?9, transport = ?10,
+                 macs = ?11, also_at = ?12, remarks = ?13, packets = ?14, octets = ?15
              WHERE id = ?1",
         )?
         .execute(params![
@@ -224,13 +303,24 @@ fn save(change: &Transaction<'_>, reading: &Saved) -> Result<()> {
             credential.user,
             credential.extension,
             credential.transport,
+            words(&reading.watched.macs),
+            words(&reading.watched.also_at),
+            remarks,
+            reading.watched.packets,
+            reading.watched.octets.cast_signed(),
         ])?;
+    note_all(change, id, reading.read_at, &reading.watched.notices)?;
+    note_breaks(change, id, reading.read_at, &breaks)?;
+    if before.is_some_and(|before| before.is_silent) {
+        events::add(change, id, reading.read_at, "answers", "", "")?;
+    }
+    ask(change, reading.read_at, &reading.watched.questions)?;
     Ok(())
 }
 
 fn before(change: &Transaction<'_>, id: &str) -> Result<Option<Before>> {
     let mut statement = change.prepare_cached(
-        "SELECT digests, meters, unreported, urgent_since, silent_since IS NOT NULL FROM device WHERE id = ?1",
+        "SELECT digests, meters, unreported, urgent_since, silent_since IS NOT NULL, remarks FROM device WHERE id = ?1",
     )?;
     let before = statement.query_row([id], |row| {
         Ok(Before {
@@ -239,6 +329,7 @@ fn before(change: &Transaction<'_>, id: &str) -> Result<Option<Before>> {
             unreported: row.get(2)?,
             urgent_since: row.get(3)?,
             is_silent: row.get(4)?,
+            remarks: row.get(5)?,
         })
     });
     Ok(before.optional()?)

@@ -205,6 +205,8 @@ const TRAYS: i64 = 8;
 pub(super) const COUNTERS: i64 = 16;
 /// Only whether the device answers has changed.
 pub(super) const ANSWERING: i64 = 32;
+/// What the agent noticed about the device has changed: events, questions, oddities.
+pub(super) const WATCH: i64 = 64;
 
 pub(super) fn bits(changes: Changes) -> i64 {
     [

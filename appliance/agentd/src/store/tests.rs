@@ -10,7 +10,7 @@ use wire::vocab::{Basis, ColorUse, CounterUnit, MediaSize, Service, Sides, Suppl
 use wire::xml::decode_request;
 
 use super::*;
-use crate::store::devices::Saved;
+use crate::store::devices::{Saved, Watched};
 use crate::store::outbox::Waiting;
 
 fn store() -> (TempDir, Store) {
@@ -57,6 +57,7 @@ fn reading(serial: &str, total: u64, level: i64) -> Saved {
             counters: vec![counter],
             ..Snapshot::default()
         },
+        watched: Watched::default(),
     }
 }
 

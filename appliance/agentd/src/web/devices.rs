@@ -15,7 +15,7 @@ use webkit::page::Problem;
 use webkit::site::Visit;
 use webkit::text::{fill, number};
 use webkit::texts;
-use wire::device::Condition;
+use wire::device::{Condition, DeviceId};
 use wire::meter::{CounterKey, Remark};
 
 use super::Parts;
@@ -326,7 +326,8 @@ pub(super) async fn remove(
     let t = Texts::of(visit.lang());
     let wanted = id.clone();
     let Some(line) = parts.ask(move |store| store.device(&wanted)).await? else { return Err(Problem::not_found()) };
-    if !parts.collector.order(Command::Forget(line.address)) {
+    let Some(device) = DeviceId::new(line.id.clone()) else { return Err(Problem::not_found()) };
+    if !parts.collector.order(Command::Forget(device)) {
         return Ok(visit.go_to_with_notice(&path_of(&id), t.busy));
     }
     parts.ask(move |store| store.remove_device(&id)).await?;
