@@ -7,7 +7,7 @@ mod world;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use agent_core::identity::device_id;
+use agent_core::identity::Marks;
 use agent_core::profile::Profiles;
 use agent_core::snmp::Credential;
 use testkit::golden;
@@ -27,7 +27,8 @@ fn every_walk_yields_its_golden_device() {
         let finished = world.read(1, &[Credential::v2c("public")]);
         let reading = finished.outcome.unwrap_or_else(|error| panic!("{}: {error}", walk.display()));
         let snapshot = profiles.snapshot(profiles.named(&reading.profile), &reading.variables);
-        let id = device_id(&snapshot.identity).unwrap_or_else(|| panic!("{}: no identity", walk.display()));
+        let id =
+            Marks::of(&snapshot.identity).names().next().unwrap_or_else(|| panic!("{}: no identity", walk.display()));
         let record = DeviceRecord::full(id, "192.0.2.1".to_owned(), jiff::Timestamp::UNIX_EPOCH, snapshot);
         let xml = String::from_utf8(encode_device(&record)).unwrap();
         assert!(!xml.contains("CANARY"), "{}: job data was read", walk.display());
