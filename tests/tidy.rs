@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 4] = [
     &["wire", "netcfg"],
     &["agent-core", "manager-core"],
     &["journal", "webkit", "manager-store"],
-    &["agentd", "managerd", "usbbridged"],
+    &["agentd", "managerd", "netcfgd", "usbbridged"],
 ];
 /// Crates for tests and demo: anyone's tests may use them, nothing that ships.
 const TOOLS: [&str; 2] = ["testkit", "system-tests"];

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod gate;
 pub mod house;
+pub mod lan;
 pub mod programs;
 pub mod repository;
 pub mod visitor;

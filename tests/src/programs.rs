@@ -109,6 +109,11 @@ impl Daemon {
         .await
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Ends it as a power cut would.
     pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;

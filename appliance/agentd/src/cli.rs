@@ -15,6 +15,7 @@ use wire::sign::AgentKey;
 
 use crate::collector::Collector;
 use crate::explore;
+use crate::netcfgd::Netcfgd;
 use crate::one_shot;
 use crate::profiles::{self, ProfileCommand};
 use crate::provision::Provisioning;
@@ -81,6 +82,9 @@ struct Run {
     /// Address and port for traps and informs, UDP and TCP; none takes no traps. Ports below 1024 need a privilege
     #[arg(long, value_name = "ADDRESS:PORT", default_value = traps::STANDARD, value_parser = trap_address)]
     trap_listen: TrapAddress,
+    /// Where netcfgd is asked, on the appliance
+    #[arg(long, value_name = "FILE", default_value = "/run/netcfgd/socket")]
+    netcfgd: PathBuf,
 }
 
 /// Where traps are taken, if at all.
@@ -166,9 +170,14 @@ async fn daemon(command: Run) -> Result<()> {
     let (collector, collector_handle) =
         Collector::new(store.clone(), profiles::load_what_is_right(&folder.join("profiles"))?, ports)?;
     let (uplink, uplink_handle) = Uplink::new(store.clone(), key.clone(), host_name)?;
-    let router =
-        web::router(web::Parts { store, collector: collector_handle, uplink: uplink_handle, agent: key.agent_id() });
-    let server = serve(listener, certificate, router, Limits::default(), stop_signal());
+    let router = web::router(web::Parts {
+        store,
+        collector: collector_handle,
+        uplink: uplink_handle,
+        agent: key.agent_id(),
+        netcfgd: Netcfgd::at(&command.netcfgd),
+    });
+    let server = serve(listener, certificate, router, Limits { plain: web::OPEN, ..Limits::default() }, stop_signal());
     tokio::select! {
         ended = collector.run() => ended.context("the collector stopped"),
         () = uplink.run() => Ok(()),

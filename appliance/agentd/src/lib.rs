@@ -7,6 +7,7 @@ pub mod collector;
 pub mod driver;
 pub mod explore;
 pub mod json;
+pub mod netcfgd;
 pub mod one_shot;
 pub mod print;
 pub mod profiles;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use agent_core::search::Kinds;
 use agent_core::snmp::{AuthProtocol, KeyExtension, Keyed, PrivProtocol, Secret, Transport, User, UserError, Version};
+use netcfg::disk::NetworkTable;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -41,6 +42,9 @@ pub enum ProvisionError {
         /// What is wrong with it.
         source: SettingError,
     },
+    /// A network that cannot be.
+    #[error("agent.toml, {0}")]
+    Network(#[from] netcfg::disk::DiskError),
     /// A range that is none.
     #[error("agent.toml, [[scan]]: {0}")]
     Range(#[from] agent_core::discover::RangeError),
@@ -84,6 +88,8 @@ struct File {
     #[serde(default)]
     scan: Vec<ScanTable>,
     schedule: Option<ScheduleTable>,
+    // netcfgd's: checked here, so that one file is right or wrong as a whole, and applied there.
+    network: Option<NetworkTable>,
     #[serde(default)]
     snmp_user: Vec<UserTable>,
 }
@@ -155,6 +161,7 @@ impl Provisioning {
     pub fn parse(text: &str) -> Result<Self, ProvisionError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
         let file: File = toml::from_str(&text)?;
+        file.network.map(NetworkTable::config).transpose()?;
         let manager = file
             .manager
             .map(|table| ManagerAddress::parse(&table.url, &table.enrolment_code))
@@ -322,6 +329,8 @@ mod tests {
         assert!(fault(&format!("{user}\"SHA-3\"\nauth_password = \"12345678\"")).contains("SHA-256"));
         assert!(fault(&format!("{user}\"SHA\"")).contains("go together"));
         assert!(fault(&format!("{user}\"SHA\"\nauth_password = \"short\"")).contains("8 to 255"));
+        assert!(fault("[network]\nmode = \"static\"\naddress = \"192.0.2.1\"").contains("prefix is missing"));
+        assert!(Provisioning::parse("[network]\nmode = \"dhcp\"").is_ok());
         assert!(fault("[schedule]\npoll_seconds = 0").contains("poll_seconds"));
         assert!(fault("[schedule]\npol_seconds = 9").contains("pol_seconds"));
     }

@@ -3,6 +3,8 @@
 mod devices;
 mod discovery;
 mod manager;
+mod network;
+mod network_texts;
 mod snmp;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use wire::message::AgentId;
 
 pub use webkit::login::ADMINISTRATOR;
 
+use crate::netcfgd::Netcfgd;
 use crate::store::{Store, StoreError};
 use crate::{collector, uplink};
 
@@ -32,6 +35,8 @@ pub struct Parts {
     pub uplink: uplink::Handle,
     /// Who this agent is.
     pub agent: AgentId,
+    /// The way to netcfgd, where there is one.
+    pub netcfgd: Netcfgd,
 }
 
 impl Parts {
@@ -46,6 +51,9 @@ impl Parts {
     }
 }
 
+/// Paths that need neither log-in nor TLS.
+pub const OPEN: &[&str] = &[network::CONFIRM];
+
 /// All pages, behind the log-in.
 pub fn router(parts: Parts) -> Router {
     let users: Arc<dyn Users> = Arc::new(StoredUsers(parts.store.clone()));
@@ -55,6 +63,7 @@ pub fn router(parts: Parts) -> Router {
         version: env!("CARGO_PKG_VERSION"),
         nav,
         zone: TimeZone::system(),
+        open: OPEN,
     };
     let pages = Router::new()
         .route("/", get(devices::list))
@@ -72,6 +81,10 @@ pub fn router(parts: Parts) -> Router {
         .route("/snmp", get(snmp::show))
         .route("/snmp/user", post(snmp::add))
         .route("/snmp/user/remove", post(snmp::remove))
+        .route("/network", get(network::show).post(network::attempt))
+        .route("/network/extend", post(network::extend))
+        .route("/network/cancel", post(network::cancel))
+        .route(network::CONFIRM, get(network::confirm))
         .route("/manager", get(manager::show).post(manager::set))
         .route("/manager/test", post(manager::test))
         .route("/manager/send", post(manager::send))
@@ -85,6 +98,7 @@ fn nav(lang: Lang) -> Vec<NavItem> {
         NavItem { href: "/", label: lang.pick("Devices", "Geräte") },
         NavItem { href: "/discovery", label: lang.pick("Discovery", "Suche") },
         NavItem { href: "/snmp", label: "SNMPv3" },
+        NavItem { href: "/network", label: lang.pick("Network", "Netzwerk") },
         NavItem { href: "/manager", label: "Manager" },
     ]
 }

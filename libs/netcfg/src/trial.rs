@@ -109,11 +109,6 @@ impl Keeper {
         Self { committed, origin, link: None, phase, trial: None, serial: 0, last, in_rescue: false }
     }
 
-    /// Remembers how the last change ended before the start, where the start itself did not end one.
-    pub fn recall(&mut self, candidate: Form) {
-        self.last.get_or_insert(Last { ending: Ending::Restarted, candidate });
-    }
-
     /// A request, with a fresh nonce in case that it begins a trial.
     pub fn handle_request(&mut self, now: Duration, request: Request, nonce: String) -> Answer {
         let outcome = match request {
@@ -271,6 +266,11 @@ impl Keeper {
             Phase::Settle { not_before, .. } => self.link.as_ref().map(|_| not_before),
             _ => None,
         }
+    }
+
+    /// Name and hardware address of the port.
+    pub fn port(&self) -> Option<(String, [u8; 6])> {
+        self.link.as_ref().map(|link| (link.name.clone(), link.mac))
     }
 
     /// The configuration in force.

@@ -1,4 +1,4 @@
-// Two comforts; pages work without them.
+// Three comforts; pages work without them.
 "use strict";
 
 // A button <button data-copy="id" data-done="Copied" hidden> copies the field of that id.
@@ -34,6 +34,8 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     if (!answer.ok) throw new Error(answer.statusText);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.querySelector("main[data-live]");
+    // What the page may ask elsewhere is fixed when it is loaded.
+    if (fresh?.querySelector("[data-ask]") && !main.querySelector("[data-ask]")) return location.reload();
     if (!fresh || isBusy() || fresh.innerHTML === main.innerHTML) return;
     const open = new Set([...main.querySelectorAll("details[open][id]")].map((element) => element.id));
     for (const element of fresh.querySelectorAll("details[id]")) element.open = open.has(element.id);
@@ -50,4 +52,18 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     }, pause);
   };
   wait();
+})();
+
+// An element <p data-ask="https://…" data-then="https://…"> is about another address of this machine: it is asked again and
+// again, and once it answers the browser goes there. Where its certificate is not trusted yet no answer is to be had; the link
+// beside it does the same by hand.
+(() => {
+  const ask = async () => {
+    const element = document.querySelector("[data-ask]");
+    if (!element) return;
+    await fetch(element.dataset.ask, { mode: "no-cors", credentials: "omit", cache: "no-store", signal: AbortSignal.timeout(4000) });
+    location.assign(element.dataset.then);
+  };
+  const wait = () => setTimeout(() => ask().catch(() => {}).finally(wait), 2000);
+  if (document.querySelector("[data-ask]")) wait();
 })();

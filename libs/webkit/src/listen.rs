@@ -64,7 +64,13 @@ pub struct Limits {
     pub body: usize,
     /// Time for requests in hand when the listener stops.
     pub farewell: Duration,
+    /// Paths that are answered without TLS too; visitors of all others are sent on to TLS.
+    pub plain: &'static [&'static str],
 }
+
+/// The address and port of this machine at which a request came in. An extension of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalAddress(pub SocketAddr);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -75,6 +81,7 @@ impl Default for Limits {
             lifetime: Duration::from_secs(15 * 60),
             body: 8 << 20,
             farewell: Duration::from_secs(5),
+            plain: &[],
         }
     }
 }
@@ -191,21 +198,37 @@ impl Connection {
             Ok(Err(error)) => return log::debug!("TLS handshake with {} failed: {error}", self.peer),
             Err(_) => return log::debug!("TLS handshake with {} took too long", self.peer),
         };
-        let (peer, body_limit) = (self.peer, self.limits.body);
-        let router = self.router.map_request(move |request: Request<Incoming>| {
-            let mut request = request.map(|body| Body::new(Limited::new(body, body_limit)));
-            request.extensions_mut().insert(ConnectInfo(peer));
-            request
-        });
+        let Ok(local) = stream.get_ref().0.local_addr() else { return };
+        let limits = self.limits.clone();
+        let router = self.router.map_request(move |request| prepared(request, self.peer, local, limits.body));
         let connection = http(&self.limits).serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         finish(watcher.watch(connection), &self.limits).await;
     }
 
     async fn answer_plain(self, stream: TcpStream, watcher: hyper_util::server::graceful::Watcher) {
-        let service = service_fn(|request: Request<Incoming>| async move { Ok::<_, Infallible>(to_https(&request)) });
+        let Ok(local) = stream.local_addr() else { return };
+        let (peer, body) = (self.peer, self.limits.body);
+        let service = service_fn(|request: Request<Incoming>| {
+            let router = self.router.clone();
+            let is_plain = self.limits.plain.contains(&request.uri().path());
+            async move {
+                match is_plain {
+                    true => router.oneshot(prepared(request, peer, local, body)).await,
+                    false => Ok::<_, Infallible>(to_https(&request)),
+                }
+            }
+        });
         let connection = http(&self.limits).serve_connection(TokioIo::new(stream), service);
         finish(watcher.watch(connection), &self.limits).await;
     }
+}
+
+/// A request with a bound to its body, and with what its handlers may want to know of the connection.
+fn prepared(request: Request<Incoming>, peer: SocketAddr, local: SocketAddr, body_limit: usize) -> Request<Body> {
+    let mut request = request.map(|body| Body::new(Limited::new(body, body_limit)));
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(LocalAddress(local));
+    request
 }
 
 fn http(limits: &Limits) -> http1::Builder {
@@ -256,6 +279,7 @@ fn is_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::Extension;
     use axum::routing::{get, post};
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -286,8 +310,12 @@ mod tests {
             let address = listener.address();
             let router = Router::new()
                 .route("/peer", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() }))
+                .route(
+                    "/local",
+                    get(|Extension(LocalAddress(local)): Extension<LocalAddress>| async move { local.to_string() }),
+                )
                 .route("/echo", post(|body: axum::body::Bytes| async move { body.len().to_string() }));
-            let limits = Limits { body: 1000, ..Limits::default() };
+            let limits = Limits { body: 1000, plain: &["/local"], ..Limits::default() };
             let (stop, stopped) = oneshot::channel();
             let stopped = async move { drop(stopped.await) };
             let task = tokio::spawn(serve(listener, Arc::new(keeper), router, limits, stopped));
@@ -342,6 +370,15 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
         let answer = server.plain("nonsense\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_path_may_be_open_without_tls_and_knows_where_it_was_reached() {
+        let server = Server::start().await;
+        let request = "GET /local HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        for answer in [server.plain(request).await, server.tls(request).await] {
+            assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(&server.address.to_string()), "{answer}");
+        }
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The frame around every page: header, navigation, footer, security headers, error pages, and the two files of style and
 //! script.
 
-use std::sync::LazyLock;
+use std::{net::SocketAddr, sync::LazyLock};
 
 use askama::Template;
 use axum::{
@@ -231,6 +231,10 @@ const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
 ];
 
+/// Other addresses of this very machine at which the script of a page may ask over TLS. An extension of the response.
+#[derive(Debug, Clone)]
+pub struct AlsoAsks(pub Vec<SocketAddr>);
+
 /// Turns problems into pages and sets the headers that every answer carries.
 pub(crate) fn finish(visit: &Visit, response: Response) -> Response {
     let mut response = match problem_of(&response) {
@@ -238,7 +242,14 @@ pub(crate) fn finish(visit: &Visit, response: Response) -> Response {
         None => response,
     };
     set_security_headers(&mut response);
+    let also_asks = response.extensions_mut().remove::<AlsoAsks>();
     let headers = response.headers_mut();
+    if let Some(AlsoAsks(places)) = also_asks {
+        let places: String = places.iter().map(|place| format!(" https://{place}")).collect();
+        let policy = CONTENT_SECURITY_POLICY.replace("connect-src 'self'", &format!("connect-src 'self'{places}"));
+        let policy = HeaderValue::try_from(policy).expect("a policy with addresses in it is ASCII");
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
     // Pages show a customer's data: no cache on the way may keep them.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response

@@ -74,6 +74,8 @@ pub struct SiteSettings {
     pub nav: fn(Lang) -> Vec<NavItem>,
     /// The zone of clock times on the pages.
     pub zone: TimeZone,
+    /// Paths of pages that need no log-in, beside log-in and first visit.
+    pub open: &'static [&'static str],
 }
 
 /// One daemon's pages.
@@ -245,6 +247,9 @@ async fn admit(visit: &mut Visit, request: &Parts) -> Result<Option<Response>, P
         return Err(Problem::foreign_request());
     }
     let path = request.uri.path();
+    if reads && visit.site.settings.open.contains(&path) {
+        return Ok(None);
+    }
     if !visit.site.has_users().await? {
         return Ok((path != "/setup").then(|| Redirect::to("/setup").into_response()));
     }

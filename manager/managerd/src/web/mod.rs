@@ -40,8 +40,14 @@ pub fn site(house: &House, zone: TimeZone) -> anyhow::Result<Router> {
         .merge(places::routes())
         .merge(agents::routes())
         .with_state(desk);
-    let settings =
-        SiteSettings { product: "Druckwart Manager", name: "manager", version: env!("CARGO_PKG_VERSION"), nav, zone };
+    let settings = SiteSettings {
+        product: "Druckwart Manager",
+        name: "manager",
+        version: env!("CARGO_PKG_VERSION"),
+        nav,
+        zone,
+        open: &[],
+    };
     Ok(Site::new(settings, Arc::new(StoredUsers(house.store.clone()))).router(pages))
 }
 

@@ -1,0 +1,82 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use nix::unistd::User;
+
+use crate::daemon::{self, Settings};
+use crate::fault::Faults;
+
+/// Keeps the network configuration of the appliance: tries changes, and takes back what is not confirmed.
+#[derive(Debug, Parser)]
+#[command(name = "netcfgd", version)]
+pub struct CommandLine {
+    /// Say more in the log
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Folder of the configurations; by default $STATE_DIRECTORY
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    /// The socket on which it is asked
+    #[arg(long, value_name = "FILE", default_value = "/run/netcfgd/socket")]
+    socket: PathBuf,
+    /// Folder from which systemd-networkd reads
+    #[arg(long, value_name = "FOLDER", default_value = "/run/systemd/network")]
+    networkd: PathBuf,
+    /// The network port; by default the first wired one
+    #[arg(long, value_name = "NAME")]
+    interface: Option<String>,
+    /// Beside root, the user who may ask
+    #[arg(long, value_name = "USER")]
+    allow: Option<String>,
+    /// Folder of a rescue stick: the [network] table of its agent.toml becomes the committed configuration at every start
+    #[arg(long, value_name = "FOLDER")]
+    stick: Option<PathBuf>,
+    /// Folder of the boot partition: as a stick, but each agent.toml counts once
+    #[arg(long, value_name = "FOLDER")]
+    boot: Option<PathBuf>,
+    /// For tests: end as if killed when this point is reached
+    #[arg(long, value_name = "POINT", hide = true)]
+    abort_at: Option<String>,
+}
+
+/// Runs until it is told to stop.
+pub fn run(command_line: CommandLine) -> ExitCode {
+    let outcome = command_line.settings().and_then(|settings| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.context("the runtime does not start")?.block_on(daemon::run(settings))
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl CommandLine {
+    fn settings(self) -> Result<Settings> {
+        let of_service = || std::env::var_os("STATE_DIRECTORY").map(PathBuf::from);
+        let allowed_user = match &self.allow {
+            None => None,
+            Some(name) => {
+                let user = User::from_name(name).with_context(|| format!("cannot look up the user {name}"))?;
+                Some(user.with_context(|| format!("there is no user {name}"))?.uid.as_raw())
+            }
+        };
+        Ok(Settings {
+            state: self.state.or_else(of_service).context("no folder for the state: give --state")?,
+            socket: self.socket,
+            networkd: self.networkd,
+            interface: self.interface,
+            allowed_user,
+            stick: self.stick,
+            boot: self.boot,
+            faults: Faults::new(self.abort_at),
+        })
+    }
+}

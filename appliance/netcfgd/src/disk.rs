@@ -1,0 +1,247 @@
+//! The files of the configurations. Each is written whole beside its place and then moved there, so that a power cut leaves
+//! the old one or the new one.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use data_encoding::HEXLOWER;
+use netcfg::config::Config;
+use netcfg::disk::{DiskError, Found, decode, encode, of_agent_toml};
+use sha2::{Digest, Sha256};
+
+use crate::fault::Faults;
+
+const COMMITTED: &str = "committed.toml";
+const PREVIOUS: &str = "previous.toml";
+const PENDING: &str = "pending.toml";
+/// What was pending when it was put away: the page offers it again.
+const REVERTED: &str = "reverted.toml";
+/// Digest of the boot partition's file that was taken last.
+const PROVISIONED: &str = "provisioned";
+/// The prepared file on stick and boot partition.
+const AGENT_TOML: &str = "agent.toml";
+/// Where the outcome is written beside it.
+const STATUS: &str = "agent-status.txt";
+
+/// The folder of the configurations.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    folder: PathBuf,
+    faults: Faults,
+}
+
+impl Disk {
+    pub(crate) fn open(folder: &Path, faults: Faults) -> Result<Self> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Self { folder: folder.to_owned(), faults })
+    }
+
+    /// What is there at a start.
+    pub(crate) fn find(&self) -> Found {
+        Found { committed: self.read(COMMITTED), previous: self.read(PREVIOUS), pending: self.read(PENDING) }
+    }
+
+    pub(crate) fn keep_pending(&self, config: &Config) -> Result<()> {
+        self.faults.reach("keep", "before");
+        self.write(PENDING, encode(config).as_bytes())?;
+        self.faults.reach("keep", "after");
+        Ok(())
+    }
+
+    /// The committed one becomes the previous one; then the pending one the committed one, by one rename.
+    pub(crate) fn commit(&self) -> Result<()> {
+        self.faults.reach("commit", "before");
+        self.keep_previous()?;
+        self.faults.reach("commit", "within");
+        fs::rename(self.place(PENDING), self.place(COMMITTED)).context("cannot commit")?;
+        self.remove(REVERTED);
+        self.sync()?;
+        self.faults.reach("commit", "after");
+        Ok(())
+    }
+
+    pub(crate) fn discard(&self) -> Result<()> {
+        self.faults.reach("discard", "before");
+        match fs::rename(self.place(PENDING), self.place(REVERTED)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).context("cannot put the pending one away");
+            }
+            _ => self.sync()?,
+        }
+        self.faults.reach("discard", "after");
+        Ok(())
+    }
+
+    pub(crate) fn replace(&self, config: &Config) -> Result<()> {
+        self.faults.reach("replace", "before");
+        self.keep_previous()?;
+        self.faults.reach("replace", "within");
+        self.write(COMMITTED, encode(config).as_bytes())?;
+        self.remove(PENDING);
+        self.remove(REVERTED);
+        self.faults.reach("replace", "after");
+        Ok(())
+    }
+
+    /// Takes the `[network]` table of a prepared file as the committed configuration, and writes beside the file what came of
+    /// it. A stick counts at every start, since who plugs one in wants just that; the boot partition's file once.
+    pub(crate) fn provision(&self, folder: &Path, once: bool) {
+        let path = folder.join(AGENT_TOML);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return,
+            Err(error) => return log::warn!("{} cannot be read: {error}", path.display()),
+        };
+        let digest = HEXLOWER.encode(&Sha256::digest(&text));
+        if once && fs::read_to_string(self.place(PROVISIONED)).is_ok_and(|taken| taken == digest) {
+            return;
+        }
+        let said = match of_agent_toml(&text) {
+            Ok(None) => return,
+            Ok(Some(config)) => match self.take(&config).and_then(|()| self.write(PROVISIONED, digest.as_bytes())) {
+                Ok(()) => "network: applied".to_owned(),
+                Err(error) => format!("network: not applied: {error:#}"),
+            },
+            Err(error) => format!("network: refused, nothing was changed: {error}"),
+        };
+        log::info!("{}: {said}", path.display());
+        if let Err(error) = fs::write(folder.join(STATUS), said + "\r\n") {
+            log::warn!("{STATUS} cannot be written beside it: {error}");
+        }
+    }
+
+    fn take(&self, config: &Config) -> Result<()> {
+        match self.read(COMMITTED) {
+            Some(Ok(committed)) if committed == *config => {
+                self.remove(PENDING);
+                Ok(())
+            }
+            _ => self.replace(config),
+        }
+    }
+
+    /// A committed file that cannot be read is no good previous one: then that stays.
+    fn keep_previous(&self) -> Result<()> {
+        match self.read(COMMITTED) {
+            Some(Ok(committed)) => self.write(PREVIOUS, encode(&committed).as_bytes()),
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&self, name: &str) -> Option<Result<Config, DiskError>> {
+        let found = match fs::read(self.place(name)) {
+            Ok(bytes) => decode(&bytes),
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(error) => Err(DiskError::Unread(error.to_string())),
+        };
+        if let Err(error) = &found {
+            log::error!("{name}: {error}");
+        }
+        Some(found)
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+        write_whole(&self.place(name), content)?;
+        self.sync()
+    }
+
+    fn remove(&self, name: &str) {
+        match fs::remove_file(self.place(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => log::warn!("{name} cannot be removed: {error}"),
+            _ => {}
+        }
+    }
+
+    /// Makes renames last.
+    fn sync(&self) -> Result<()> {
+        File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .context("the folder of the state cannot be synced")
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// Writes a file so that whoever reads it finds the old content or the new.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let beside = path.with_extension("new");
+    let written = File::create(&beside).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&beside, path)).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use netcfg::config::Form;
+    use netcfg::disk::Origin;
+
+    use super::*;
+
+    fn config(address: &str) -> Config {
+        Form { mode: "static".into(), address: address.into(), ..Form::default() }.parse().unwrap()
+    }
+
+    fn disk() -> (tempfile::TempDir, Disk) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(&folder.path().join("state"), Faults::default()).unwrap();
+        (folder, disk)
+    }
+
+    #[test]
+    fn what_is_committed_has_the_former_beside_it() {
+        let (_folder, disk) = disk();
+        assert_eq!(disk.find().effective(), (Config::factory(), Origin::Factory));
+        for address in ["192.0.2.5/24", "192.0.2.6/24"] {
+            disk.keep_pending(&config(address)).unwrap();
+            disk.commit().unwrap();
+        }
+        assert_eq!(disk.find().effective(), (config("192.0.2.6/24"), Origin::Committed));
+        fs::write(disk.place(COMMITTED), [0; 100]).unwrap();
+        assert_eq!(disk.find().effective(), (config("192.0.2.5/24"), Origin::Previous));
+        // A repair keeps the good one as the previous one.
+        disk.replace(&config("192.0.2.7/24")).unwrap();
+        fs::remove_file(disk.place(COMMITTED)).unwrap();
+        assert_eq!(disk.find().effective(), (config("192.0.2.5/24"), Origin::Previous));
+        fs::write(disk.place(PREVIOUS), "").unwrap();
+        assert_eq!(disk.find().effective().1, Origin::Rescue);
+    }
+
+    #[test]
+    fn what_is_pending_goes_away() {
+        let (_folder, disk) = disk();
+        disk.discard().unwrap();
+        disk.keep_pending(&config("192.0.2.5/24")).unwrap();
+        assert!(disk.find().pending.is_some());
+        disk.discard().unwrap();
+        assert!(disk.find().pending.is_none() && disk.find().committed.is_none());
+    }
+
+    #[test]
+    fn a_stick_counts_every_time_and_a_boot_partition_once() {
+        let (folder, disk) = disk();
+        let media = folder.path().join("media");
+        fs::create_dir(&media).unwrap();
+        disk.provision(&media, false);
+        assert!(!media.join(STATUS).exists());
+        let toml = |address: &str| {
+            format!("[manager]\r\nx = 1\r\n[network]\r\nmode = \"static\"\r\naddress = \"{address}\"\r\n")
+        };
+        fs::write(media.join(AGENT_TOML), toml("192.0.2.5/24")).unwrap();
+        for (once, expected) in [(false, "192.0.2.5/24"), (true, "192.0.2.9/24"), (false, "192.0.2.5/24")] {
+            disk.replace(&config("192.0.2.9/24")).unwrap();
+            disk.provision(&media, once);
+            assert_eq!(disk.find().effective().0, config(expected), "once: {once}");
+        }
+        assert_eq!(fs::read_to_string(media.join(STATUS)).unwrap(), "network: applied\r\n");
+        fs::write(media.join(AGENT_TOML), toml("192.0.2.0/24")).unwrap();
+        disk.provision(&media, true);
+        assert_eq!(disk.find().effective().0, config("192.0.2.5/24"));
+        assert!(fs::read_to_string(media.join(STATUS)).unwrap().contains("is the subnet and not a host in it"));
+    }
+}
