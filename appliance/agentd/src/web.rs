@@ -2,6 +2,7 @@
 
 mod devices;
 mod discovery;
+mod events;
 mod manager;
 mod network;
 mod network_texts;
@@ -71,6 +72,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/device/{id}", get(devices::show))
         .route("/device/{id}/poll", post(devices::poll))
         .route("/device/{id}/remove", post(devices::remove))
+        .route("/question/{row}/{choice}", post(devices::decide))
         .route("/discovery", get(discovery::show))
         .route("/discovery/range", post(discovery::add_range))
         .route("/discovery/range/{id}/remove", post(discovery::remove_range))

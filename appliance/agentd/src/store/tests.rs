@@ -1,5 +1,6 @@
 //! What the store keeps, and tells the manager, over restarts and power cuts.
 
+use agent_core::register::{Doubt, Question};
 use agent_core::report::Sender;
 use agent_core::snmp::Credential;
 use tempfile::TempDir;
@@ -173,6 +174,34 @@ fn what_was_printed_before_a_meter_broke_is_told() {
     let days = store.meters("1:A", &key).unwrap();
     let days: Vec<_> = days.iter().map(|day| (day.standing.value, day.standing.epoch, day.remark)).collect();
     assert_eq!(days, [(130, 1, Remark::Plain), (4, 2, Remark::Backwards)]);
+}
+
+#[test]
+fn a_person_says_whether_two_devices_are_one() {
+    let (_folder, store) = store();
+    let (old, new, third) = (reading("A", 100, 1), reading("B", 3, 1), reading("C", 3, 1));
+    let question =
+        |newer: &Saved| Question { doubt: Doubt::BoardSwapped, older: old.id.clone(), newer: newer.id.clone() };
+    let ask = |saved: &Saved| Saved {
+        watched: Watched { questions: vec![question(saved)], ..Watched::default() },
+        address: "192.0.2.7:161".to_owned(),
+        ..saved.clone()
+    };
+    store.save(&[old.clone(), ask(&new), ask(&third)]).unwrap();
+    let open = store.questions().unwrap();
+    assert_eq!(open.len(), 2);
+    assert!(store.keep_apart(open[1].row, "ines", moment(5)).unwrap());
+    assert!(!store.keep_apart(open[1].row, "ines", moment(6)).unwrap(), "decided already");
+    store.unite(&old.id, &new.id, true, "ines", moment(7)).unwrap();
+    assert!(store.questions().unwrap().is_empty());
+    assert!(store.device("1:B").unwrap().is_none());
+    assert_eq!(store.device("1:A").unwrap().unwrap().address, "192.0.2.7:161");
+    let kinds: Vec<String> = store.events("1:A", 10).unwrap().into_iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, ["same", "another", "asked", "asked", "asked"]);
+    // The pair that was decided about is known after a restart, and nobody is asked again.
+    store.save(&[ask(&third)]).unwrap();
+    assert!(store.questions().unwrap().is_empty());
+    assert_eq!(store.asked_pairs().unwrap(), [(old.id, third.id)]);
 }
 
 #[test]

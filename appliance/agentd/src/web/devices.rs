@@ -18,13 +18,16 @@ use webkit::texts;
 use wire::device::{Condition, DeviceId};
 use wire::meter::{CounterKey, Remark};
 
-use super::Parts;
+use super::{Parts, events};
 use crate::collector::Command;
 use crate::store::devices::DeviceLine;
+use crate::store::events::OpenQuestion;
 use crate::store::meters::DailyMeter;
 
 /// Rows on one page of the list.
 const PAGE: usize = 100;
+/// Events of a device that are shown.
+const EVENTS: u32 = 50;
 /// Days of the meter that are shown.
 const DAYS: usize = 31;
 
@@ -67,6 +70,22 @@ texts! {
         meter: "Meter by day", "Zähler nach Tag";
         day: "Day", "Tag";
         difference: "Difference", "Differenz";
+        to_decide: "To decide: one device or two?", "Zu entscheiden: ein Gerät oder zwei?";
+        known_before: "Known before", "Schon bekannt";
+        came_later: "Came later", "Kam dazu";
+        same: "The same device", "Dasselbe Gerät";
+        same_means: "The history of the one known before goes on with the readings of the other.",
+            "Der Verlauf des schon bekannten geht mit den Ständen des anderen weiter.";
+        another: "Two devices", "Zwei Geräte";
+        another_means: "Both stay as they are, and nobody is asked again.",
+            "Beide bleiben, wie sie sind, und es wird nicht mehr gefragt.";
+        decided: "Decided.", "Entschieden.";
+        decided_already: "That has been decided already.", "Das ist schon entschieden.";
+        also_at: "Answers at {} too.", "Antwortet auch unter {}.";
+        cost: "The last reading took {} packets and {} bytes.", "Die letzte Lesung brauchte {} Pakete und {} Byte.";
+        log: "What happened", "Was geschah";
+        when: "When", "Wann";
+        what: "What", "Was";
         meter_backwards: "a new meter begins: it went backwards", "neuer Zähler: er lief rückwärts";
         meter_jumped: "a new meter begins: it jumped", "neuer Zähler: er machte einen Sprung";
     }
@@ -88,6 +107,8 @@ struct ListPage {
     q: String,
     state: String,
     rows: Vec<Row>,
+    questions: Vec<QuestionView>,
+    csrf: String,
     is_empty: bool,
     is_searching: bool,
     newer: Option<usize>,
@@ -110,6 +131,7 @@ struct Row {
     total: String,
     address: String,
     read: Ago,
+    trouble: Option<String>,
 }
 
 pub(super) async fn list(
@@ -155,11 +177,19 @@ pub(super) async fn list(
         total: line.total.map(|total| number(lang, total)).unwrap_or_default(),
         address: shown_address(&line.address),
         read: visit.viewer.ago(line.read_at),
+        trouble: line
+            .failure
+            .as_deref()
+            .map(|failure| events::reason(lang, failure))
+            .or_else(|| line.remarks.first().map(|(kind, about)| events::remark(lang, kind, about))),
         id: line.id,
     });
+    let questions = question_views(&visit, &parts, None).await?;
     let page = ListPage {
         t,
         tiles,
+        questions,
+        csrf: visit.csrf().to_owned(),
         rows: rows.collect(),
         is_empty,
         is_searching: parts.collector.activity().search.is_searching(),
@@ -241,6 +271,11 @@ fn unformula(text: &str) -> String {
 #[derive(Template)]
 #[template(path = "device.html")]
 struct DevicePage {
+    questions: Vec<QuestionView>,
+    remarks: Vec<String>,
+    also_at: Option<String>,
+    cost: String,
+    events: Vec<(Ago, String)>,
     t: &'static Texts,
     csrf: String,
     id: String,
@@ -264,17 +299,23 @@ pub(super) async fn show(
             let Some(record) = store.record(&wanted)? else { return Ok(None) };
             let total = wire::device::total(record.counters.as_deref().unwrap_or_default()).map(CounterKey::of);
             let meters = total.map(|key| store.meters(&wanted, &key)).transpose()?.unwrap_or_default();
-            Ok(Some((line, record, meters)))
+            Ok(Some((line, record, meters, store.events(&wanted, EVENTS)?)))
         })
         .await?;
-    let Some((line, record, meters)) = found else { return Err(Problem::not_found()) };
+    let Some((line, record, meters, events)) = found else { return Err(Problem::not_found()) };
+    let questions = question_views(&visit, &parts, Some(&id)).await?;
     let page = DevicePage {
         t,
+        questions,
+        remarks: line.remarks.iter().map(|(kind, about)| events::remark(lang, kind, about)).collect(),
+        also_at: Some(fill(t.also_at, &[&shown_address(&line.also_at)])).filter(|_| !line.also_at.is_empty()),
+        cost: fill(t.cost, &[&number(lang, u64::from(line.packets)), &number(lang, line.octets)]),
+        events: events.iter().map(|event| (visit.viewer.ago_and_when(event.at), events::words(lang, event))).collect(),
         csrf: visit.csrf().to_owned(),
         id,
         head: DeviceHead::of(&record, &visit.viewer),
         panels: DevicePanels::of(&record, &visit.viewer).map_err(|error| Problem::internal(error.into()))?,
-        failure: line.failure.map(|failure| fill(t.failure, &[&failure])),
+        failure: line.failure.map(|failure| fill(t.failure, &[&events::reason(lang, &failure)])),
         meters: meter_rows(&visit, &meters),
     };
     Ok(visit.live_page(&device_name(lang, &record), 5, &page))
@@ -299,6 +340,82 @@ fn meter_rows(visit: &Visit, meters: &[DailyMeter]) -> Vec<(String, String, Stri
     };
     let rows: Vec<_> = meters.iter().enumerate().map(row).collect();
     rows.into_iter().rev().take(DAYS).collect()
+}
+
+/// A question about two devices, as it is shown.
+struct QuestionView {
+    row: i64,
+    text: String,
+    older: (String, String),
+    newer: (String, String),
+    since: Ago,
+}
+
+/// The questions that are open; of one device where it is given.
+async fn question_views(visit: &Visit, parts: &Parts, of: Option<&str>) -> Result<Vec<QuestionView>, Problem> {
+    let of = of.map(str::to_owned);
+    let found = parts
+        .ask(move |store| {
+            let mut found = Vec::new();
+            for question in store.questions()? {
+                if of.as_ref().is_some_and(|of| *of != question.older && *of != question.newer) {
+                    continue;
+                }
+                if let (Some(older), Some(newer)) = (store.device(&question.older)?, store.device(&question.newer)?) {
+                    found.push((question, older, newer));
+                }
+            }
+            Ok(found)
+        })
+        .await?;
+    let view = |(question, older, newer): (OpenQuestion, DeviceLine, DeviceLine)| {
+        let named = |line: &DeviceLine| {
+            let total = line.total.map(|total| number(visit.lang(), total)).unwrap_or_default();
+            let facts = [line.model.as_str(), &line.serial, &shown_address(&line.address), &total];
+            facts.iter().filter(|fact| !fact.is_empty()).copied().collect::<Vec<_>>().join(" · ")
+        };
+        QuestionView {
+            row: question.row,
+            text: events::doubt(visit.lang(), &question.doubt),
+            older: (older.id.clone(), named(&older)),
+            newer: (newer.id.clone(), named(&newer)),
+            since: visit.viewer.ago(question.asked_at),
+        }
+    };
+    Ok(found.into_iter().map(view).collect())
+}
+
+/// A person says whether two devices are one.
+pub(super) async fn decide(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    Path((row, choice)): Path<(i64, String)>,
+    CheckedForm(NoFields {}): CheckedForm<NoFields>,
+) -> Result<Response, Problem> {
+    let t = Texts::of(visit.lang());
+    let by = visit.user().to_owned();
+    let questions = parts.ask(|store| store.questions()).await?;
+    let Some(question) = questions.into_iter().find(|question| question.row == row) else {
+        return Ok(visit.go_to_with_notice("/", t.decided_already));
+    };
+    match choice.as_str() {
+        "same" => {
+            let pair = DeviceId::new(question.older.clone()).zip(DeviceId::new(question.newer));
+            let Some((older, newer)) = pair else { return Err(Problem::not_found()) };
+            log::info!(user = by; "two devices are decided to be one");
+            if !parts.collector.order(Command::Unite(older, newer, by)) {
+                return Ok(visit.go_to_with_notice("/", t.busy));
+            }
+        }
+        "another" => {
+            log::info!(user = by; "two devices are decided to be two");
+            let at = Timestamp::now();
+            parts.ask(move |store| store.keep_apart(row, &by, at)).await?;
+        }
+        _ => return Err(Problem::not_found()),
+    }
+    parts.uplink.wake();
+    Ok(visit.go_to_with_notice(&path_of(&question.older), t.decided))
 }
 
 #[derive(Deserialize)]
