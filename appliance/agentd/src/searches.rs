@@ -53,8 +53,8 @@ pub struct SearchState {
     pub can_go_on: bool,
     /// The last search that came to its end.
     pub last: Option<LastSearch>,
-    /// Ranges that could not be searched or only in part, and why.
-    pub faults: Vec<String>,
+    /// What went wrong.
+    pub faults: Vec<Fault>,
     /// What is missing for a better search.
     pub lacks: Lacks,
 }
@@ -64,6 +64,15 @@ impl SearchState {
     pub fn is_searching(&self) -> bool {
         !self.running.is_empty()
     }
+}
+
+/// What went wrong with a range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It was not searched: which, and why.
+    NotSearched(String, String),
+    /// So many of so many addresses of a range cannot be reached from this machine.
+    NoRoute(String, u64, u64),
 }
 
 /// What came of a search of all ranges.
@@ -119,7 +128,7 @@ pub struct Searches {
     lookups: JoinSet<(Alive, Option<String>)>,
     slow_lookups: u32,
     last: Option<LastSearch>,
-    faults: Vec<String>,
+    faults: Vec<Fault>,
 }
 
 impl Searches {
@@ -279,7 +288,7 @@ impl Searches {
             running: running.collect(),
             can_go_on: self.running.is_empty() && !self.stopped.is_empty(),
             last: self.last,
-            faults: self.faults.iter().cloned().chain(state.fault).collect(),
+            faults: self.faults.clone(),
             lacks,
         }
     }
@@ -311,25 +320,24 @@ impl Searches {
                     self.running.insert(self.last_number, running);
                     self.searcher.start(plan);
                 }
-                Err(error) => self.fault(format!("{}: {error:#}", scan.range)),
+                Err(error) => {
+                    log::warn!(range = scan.range, error:% = format!("{error:#}"); "a range is not searched");
+                    self.faults.push(Fault::NotSearched(scan.range.clone(), format!("{error:#}")));
+                }
             }
         }
         self.keep_cursors()
     }
 
-    fn fault(&mut self, fault: String) {
-        log::warn!(fault:% = fault; "a range is not searched");
-        self.faults.push(fault);
-    }
-
     async fn finish(&mut self, number: i64, progress: &Progress) -> Result<()> {
         let Some(running) = self.running.remove(&number) else { return Ok(()) };
         log::info!(addresses = progress.addresses, packets = progress.sent, answered = progress.found; "a range has been searched");
-        if progress.no_route > 0 {
-            self.fault(format!(
-                "{}: {} of {} addresses cannot be reached from here: check this machine's gateway and network mask",
-                running.label, progress.no_route, progress.addresses
-            ));
+        let label = running.label;
+        if let Some(fault) = self.searcher.state().fault {
+            self.faults.push(Fault::NotSearched(label, fault));
+        } else if progress.no_route > 0 {
+            log::warn!(range = label, addresses = progress.no_route; "addresses cannot be reached from here");
+            self.faults.push(Fault::NoRoute(label, progress.no_route, progress.addresses));
         }
         self.keep_cursors()?;
         if self.running.is_empty() {

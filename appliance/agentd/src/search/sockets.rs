@@ -80,7 +80,7 @@ async fn listen(socket: Arc<UdpSocket>, inputs: mpsc::Sender<Input>, input: fn(S
             // Where too many wait, answers are lost as on a full wire, and asked for again.
             let _ = inputs.try_send(input(from, buffer.get(..length).unwrap_or_default().to_vec()));
         } else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     }
 }

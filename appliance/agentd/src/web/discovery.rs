@@ -22,6 +22,7 @@ use super::devices::NoFields;
 use crate::collector::{Activity, Command};
 use crate::ranges::{OWN_SUBNETS, Range};
 use crate::search as searching;
+use crate::searches::Fault;
 use crate::settings::Rhythm;
 use crate::store::search::Finding;
 use crate::store::settings::ScanRange;
@@ -62,6 +63,8 @@ texts! {
         what: "What it is", "Was es ist";
         signs: "Answers to", "Antwortet auf";
         name: "Name", "Name";
+        sign_snmp_closed: "SNMP port: closed", "SNMP-Port: zu";
+        sign_tcp_refused: "TCP: refused", "TCP: abgelehnt";
         is_local_agent: "a LocalAgent answers here", "hier antwortet ein LocalAgent";
         is_no_printer: "answers SNMP, no printer", "antwortet auf SNMP, kein Drucker";
         is_engine: "speaks SNMPv3: wrong user?", "spricht SNMPv3: falscher Benutzer?";
@@ -76,7 +79,8 @@ texts! {
         probe_dns_sd: "Announcements (DNS-SD)", "Ankündigungen (DNS-SD)";
         no_probe: "Choose at least one way to ask.", "Bitte mindestens einen Weg zu fragen wählen.";
         busy: "Too much is waiting already. Try again in a moment.", "Es wartet schon zu viel. Bitte gleich noch einmal versuchen.";
-        fault: "Not searched: {}", "Nicht durchsucht: {}";
+        not_searched: "Not searched: {}: {}", "Nicht durchsucht: {}: {}";
+        no_route: "{}: {} of {} addresses cannot be reached from here. Check this machine's gateway and network mask.", "{}: {} von {} Adressen sind von hier nicht erreichbar. Bitte Gateway und Netzmaske dieses Rechners prüfen.";
         ranges: "Where to search", "Wo gesucht wird";
         ranges_text: "Nothing outside these ranges is ever contacted.", "Außerhalb dieser Bereiche wird nie etwas angesprochen.";
         none: "No range is set, so nothing is searched.", "Kein Bereich ist eingetragen; es wird nichts durchsucht.";
@@ -232,6 +236,12 @@ impl Page {
         let (ranges, rhythm, mut met) =
             parts.ask(|store| Ok((store.ranges()?, store.rhythm()?, store.findings()?))).await?;
         met.retain(|finding| !finding.is_device);
+        // What people look for comes first.
+        let rank = |finding: &Finding| {
+            let order = [Sign::LocalAgent, Sign::Announced, Sign::SnmpEngine, Sign::Snmp];
+            order.iter().position(|sign| finding.signs.contains(sign)).unwrap_or(order.len())
+        };
+        met.sort_by_key(rank);
         let activity = parts.collector.activity();
         let has_own = ranges.iter().any(|(_, range)| range.range == OWN_SUBNETS);
         let own =
@@ -257,7 +267,7 @@ impl Page {
             t,
             csrf: visit.csrf().to_owned(),
             state: State::of(visit, &activity),
-            faults: activity.search.faults.iter().map(|fault| fill(t.fault, &[fault])).collect(),
+            faults: activity.search.faults.iter().map(|fault| words_of(visit.lang(), fault)).collect(),
             lacks: lacks.into_iter().filter(|(lacking, _)| *lacking).map(|(_, words)| words).collect(),
             met: met.iter().take(MAX_MET).map(|finding| MetRow::of(t, finding)).collect(),
             met_more: met_more.map(|more| fill(t.met_more, &[&more])),
@@ -277,6 +287,34 @@ impl Page {
             problem: None,
             rhythm_problem: None,
         })
+    }
+}
+
+fn words_of(lang: Lang, fault: &Fault) -> String {
+    let t = Texts::of(lang);
+    let named = |range: &str| if range == OWN_SUBNETS { t.own_subnets.to_owned() } else { range.to_owned() };
+    match fault {
+        Fault::NotSearched(range, why) => fill(t.not_searched, &[&named(range), why]),
+        Fault::NoRoute(range, some, all) => {
+            fill(t.no_route, &[&named(range), &number(lang, *some), &number(lang, *all)])
+        }
+    }
+}
+
+impl Texts {
+    /// Words for a sign of life, short enough for a list.
+    fn sign(&self, sign: Sign) -> &'static str {
+        match sign {
+            Sign::Snmp => "SNMP",
+            Sign::SnmpEngine => "SNMPv3",
+            Sign::Arp => "ARP",
+            Sign::Echo => "Ping",
+            Sign::SnmpClosed => self.sign_snmp_closed,
+            Sign::TcpRefused => self.sign_tcp_refused,
+            Sign::EchoPort => "TCP 7",
+            Sign::LocalAgent => "TCP 9418",
+            Sign::Announced => "DNS-SD",
+        }
     }
 }
 
@@ -344,7 +382,7 @@ impl MetRow {
         Self {
             address: finding.address.to_string(),
             what,
-            signs: finding.signs.iter().map(|sign| sign.keyword()).collect::<Vec<_>>().join(", "),
+            signs: finding.signs.iter().map(|sign| t.sign(*sign)).collect::<Vec<_>>().join(", "),
             names: names.into_iter().filter(|name| !name.is_empty()).cloned().collect::<Vec<_>>().join("; "),
             mac: finding.mac.map(|mac| mac.to_string()).unwrap_or_default(),
         }
