@@ -221,7 +221,8 @@ impl Sweep {
             lanes.push(Lane { nudges: true, ..lane(Over::Attached, attached, asks, 2) });
         }
         let others = routed + own;
-        let asks = snmp.iter().copied().chain(echo.then_some(Ask::Echo)).collect();
+        // This machine needs not be asked whether it is there.
+        let asks = snmp.iter().copied().chain((echo && routed > 0).then_some(Ask::Echo)).collect();
         // On the way to oneself nothing is lost but by loss that controls show; routers drop first packets.
         lanes.push(lane(Over::Others, others, asks, if routed > 0 { 2 } else { 1 }));
         let connections =
