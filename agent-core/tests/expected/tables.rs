@@ -59,6 +59,10 @@ fn supplies(comparison: &mut Comparison, table: &Value) {
             let got = supply.color.as_ref().map_or("nothing", Colorant::keyword);
             comparison.check(value == got, &field("colour"), value, got, source);
         }
+        if supply.origin.source.is_some() {
+            raw_pair(comparison, &supply, row, &field("raw"), source);
+            continue;
+        }
         if let Some(value) = level(&row["level"]) {
             comparison.check(
                 supply.level == value,
@@ -87,6 +91,14 @@ fn supplies(comparison: &mut Comparison, table: &Value) {
             comparison.check(agrees, &field("percent"), percent, format_args!("{got:?}"), source);
         }
     }
+}
+
+/// Where a better source than the standard table was found, its numbers have to be kept beside it.
+fn raw_pair(comparison: &mut Comparison, supply: &Supply, row: &Value, field: &str, source: &str) {
+    let kept = [supply.raw.level, supply.raw.capacity];
+    let wanted = [row["level"].as_i64(), row["max"].as_i64()];
+    let agrees = kept.iter().zip(wanted).all(|(kept, wanted)| wanted.is_none() || *kept == wanted);
+    comparison.check(agrees, field, format_args!("{wanted:?}"), format_args!("{kept:?}"), source);
 }
 
 fn class_word(keyword: &str) -> &str {

@@ -1,9 +1,11 @@
 //! One device as JSON: the shape documented in `docs/read-json.md`. The only place that knows it.
 
+use agent_core::printer_mib;
+use agent_core::profile::Evidence;
 use agent_core::search::Alive;
 use jiff::Timestamp;
 use serde::Serialize;
-use wire::device::{Alert, Counter, Level, Snapshot, Supply, Tray, TrayKind, total};
+use wire::device::{Alert, Counter, Level, Raw, Snapshot, Supply, Tray, TrayKind, total};
 
 /// What `agentd read --json` prints for a device.
 #[derive(Serialize)]
@@ -40,6 +42,22 @@ struct SnapshotJson<'a> {
     counters: Vec<CounterJson<'a>>,
     supplies: Vec<SupplyJson<'a>>,
     trays: Vec<TrayJson<'a>>,
+    values: Vec<ValueJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ValueJson<'a> {
+    field: &'static str,
+    value: &'a str,
+    source: &'a str,
+    confidence: &'a str,
+    chosen: bool,
+}
+
+#[derive(Serialize)]
+struct RawJson {
+    level: Option<i64>,
+    capacity: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -86,6 +104,7 @@ struct CounterJson<'a> {
     basis: &'a str,
     value: u64,
     source: &'a str,
+    confidence: &'a str,
 }
 
 #[derive(Serialize)]
@@ -101,6 +120,9 @@ struct SupplyJson<'a> {
     capacity: Option<u32>,
     level: LevelJson,
     percent_left: Option<u8>,
+    source: String,
+    confidence: &'a str,
+    raw: RawJson,
 }
 
 #[derive(Serialize)]
@@ -115,6 +137,8 @@ struct TrayJson<'a> {
     capacity: Option<u32>,
     level: LevelJson,
     status: Option<u32>,
+    source: String,
+    raw: RawJson,
 }
 
 #[derive(Serialize)]
@@ -137,6 +161,8 @@ pub struct Circumstances {
     pub cost: agent_core::engine::Cost,
     /// What the device did that was odd.
     pub remarks: Vec<String>,
+    /// Everything that the device says of itself, whether the snapshot shows it or something better.
+    pub evidence: Vec<Evidence>,
 }
 
 /// A device that was read, as one line.
@@ -169,6 +195,7 @@ pub fn device_line(circumstances: Circumstances, snapshot: &Snapshot) -> String 
         counters: snapshot.counters.iter().map(counter).collect(),
         supplies: snapshot.supplies.iter().map(supply).collect(),
         trays: snapshot.trays.iter().map(tray).collect(),
+        values: circumstances.evidence.iter().map(value).collect(),
     };
     let cost = CostJson {
         packets_sent: circumstances.cost.sent,
@@ -254,6 +281,7 @@ fn counter(counter: &Counter) -> CounterJson<'_> {
         basis: counter.basis.keyword(),
         value: counter.value,
         source: &counter.source,
+        confidence: counter.confidence.keyword(),
     }
 }
 
@@ -274,13 +302,36 @@ fn supply(supply: &Supply) -> SupplyJson<'_> {
         capacity: supply.capacity,
         level: level(supply.level),
         percent_left: supply.percent_left(),
+        source: supply.origin.source.clone().unwrap_or_else(|| row(&printer_mib::PRT_SUPPLIES_LEVEL, &supply.index)),
+        confidence: supply.origin.confidence.keyword(),
+        raw: raw(supply.raw, supply.level, supply.capacity),
+    }
+}
+
+/// The numbers of a row as the standard table has them.
+fn raw(raw: Raw, level: Level, capacity: Option<u32>) -> RawJson {
+    RawJson { level: raw.level.or(level.code()), capacity: raw.capacity.or(capacity.map(i64::from)) }
+}
+
+/// The name of a row in a column.
+fn row(column: &printer_mib::Column, index: &str) -> String {
+    format!("{}.{index}", agent_core::oid::dotted(column.arcs))
+}
+
+fn value(evidence: &Evidence) -> ValueJson<'_> {
+    ValueJson {
+        field: evidence.field,
+        value: &evidence.value,
+        source: &evidence.source,
+        confidence: evidence.confidence.keyword(),
+        chosen: evidence.chosen,
     }
 }
 
 fn tray(tray: &Tray) -> TrayJson<'_> {
-    let (direction, kind) = match &tray.kind {
-        TrayKind::Input(kind) => ("input", kind.keyword()),
-        TrayKind::Output(kind) => ("output", kind.keyword()),
+    let (direction, kind, column) = match &tray.kind {
+        TrayKind::Input(kind) => ("input", kind.keyword(), &printer_mib::PRT_INPUT_CURRENT_LEVEL),
+        TrayKind::Output(kind) => ("output", kind.keyword(), &printer_mib::PRT_OUTPUT_REMAINING_CAPACITY),
     };
     TrayJson {
         index: &tray.index,
@@ -293,5 +344,7 @@ fn tray(tray: &Tray) -> TrayJson<'_> {
         capacity: tray.capacity,
         level: level(tray.level),
         status: tray.status,
+        source: row(column, &tray.index),
+        raw: raw(tray.raw, tray.level, tray.capacity),
     }
 }

@@ -111,7 +111,7 @@ pub async fn read(command: Read) -> Result<bool> {
         match driver.event_before(Instant::now() + Duration::from_millis(200)).await {
             Some(Event::Read(finished)) => {
                 waiting.remove(&finished.address);
-                let line = Outcome::of(&driver, *finished);
+                let line = Outcome::of(&driver, *finished, command.common.json);
                 failed += usize::from(line.failed());
                 progress.clear();
                 line.print(command.common.json, whole)?;
@@ -167,7 +167,7 @@ pub async fn discover(command: Discover) -> Result<bool> {
             event = driver.event_before(until) => match event {
                 Some(Event::Read(finished)) => {
                     met.reading -= 1;
-                    let line = Outcome::of(&driver, *finished);
+                    let line = Outcome::of(&driver, *finished, command.common.json);
                     progress.clear();
                     match line.is_printer() {
                         true => {
@@ -304,7 +304,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(driver: &Driver, finished: Finished) -> Self {
+    fn of(driver: &Driver, finished: Finished, wants_evidence: bool) -> Self {
         let mut circumstances = Circumstances {
             address: shown(finished.address),
             read_at: Timestamp::now(),
@@ -312,12 +312,16 @@ impl Outcome {
             snmp: finished.credential.version().keyword(),
             cost: finished.cost,
             remarks: Vec::new(),
+            evidence: Vec::new(),
         };
         let (snapshot, printer) = match finished.outcome {
             Ok(reading) => {
                 circumstances.remarks = reading.remarks.iter().map(ToString::to_string).collect();
                 let profile = driver.profiles().named(&reading.profile);
                 let snapshot = driver.profiles().snapshot(profile, &reading.variables);
+                if wants_evidence {
+                    circumstances.evidence = driver.profiles().evidence(profile, &reading.variables);
+                }
                 let printer = printer_mib::is_printer(&reading.variables)
                     || (profile.name != agent_core::profile::BASE && snapshot.identity.serial.is_some());
                 (Ok(Box::new(snapshot)), printer)

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use agent_core::search::{Alive, Sign};
 use webkit::device_view::strip_supply;
 use wire::device::{Level, Snapshot, TrayKind, total};
+use wire::vocab::Confidence;
 
 use crate::json::Circumstances;
 
@@ -74,6 +75,13 @@ pub fn device(circumstances: &Circumstances, snapshot: &Snapshot) -> String {
             field(&mut text, label, value);
         }
     }
+    for origin in &identity.sources {
+        field(
+            &mut text,
+            "  from",
+            &format!("{} {}{}", origin.field.keyword(), origin.source, doubt(&origin.confidence)),
+        );
+    }
     let status = &snapshot.status;
     section(&mut text, "Status");
     field(&mut text, "Condition", status.condition().keyword());
@@ -100,7 +108,10 @@ pub fn device(circumstances: &Circumstances, snapshot: &Snapshot) -> String {
         for supply in &snapshot.supplies {
             let label = supply.color.as_ref().map_or_else(|| supply.kind.keyword(), |color| color.keyword());
             let percent = supply.percent_left();
-            let _ = writeln!(text, "  {label:<16} {} {}", bar(percent, supply.level), supply.description);
+            let source = supply.origin.source.as_ref().map(|source| format!(" ({source})")).unwrap_or_default();
+            let doubt = doubt(&supply.origin.confidence);
+            let bar = bar(percent, supply.level);
+            let _ = writeln!(text, "  {label:<16} {bar} {}{source}{doubt}", supply.description);
         }
     }
     if !snapshot.trays.is_empty() {
@@ -122,14 +133,9 @@ pub fn device(circumstances: &Circumstances, snapshot: &Snapshot) -> String {
     if !snapshot.counters.is_empty() {
         section(&mut text, "Counters");
         for counter in &snapshot.counters {
-            let _ = writeln!(
-                text,
-                "  {:<34} {:>10} {:<12} {}",
-                counter.name(),
-                counter.value,
-                counter.unit.keyword(),
-                counter.source
-            );
+            let doubt = doubt(&counter.confidence);
+            let (name, value, unit) = (counter.name(), counter.value, counter.unit.keyword());
+            let _ = writeln!(text, "  {name:<34} {value:>10} {unit:<12} {}{doubt}", counter.source);
         }
     }
     for remark in &circumstances.remarks {
@@ -146,6 +152,11 @@ pub fn device(circumstances: &Circumstances, snapshot: &Snapshot) -> String {
         cost.octets
     );
     text
+}
+
+/// How sure a meaning is, where that is less than wholly.
+fn doubt(confidence: &Confidence) -> String {
+    if *confidence == Confidence::Verified { String::new() } else { format!(", {}", confidence.keyword()) }
 }
 
 fn section(text: &mut String, title: &str) {
@@ -165,13 +176,14 @@ fn bar(percent: Option<u8>, level: Level) -> String {
     format!("[{}{}] {percent:>3} %", "#".repeat(filled), ".".repeat(usize::from(BAR) - filled))
 }
 
-fn words(level: Level) -> &'static str {
-    match level {
-        Level::Measured(_) => "no capacity",
+fn words(level: Level) -> String {
+    let words = match level {
+        Level::Measured(amount) => return format!("{amount} left"),
         Level::Empty => "empty",
         Level::SomeLeft => "some left",
         Level::NearlyEmpty => "nearly empty",
         Level::Unknown => "unknown",
         Level::NoLimit => "no limit",
-    }
+    };
+    words.to_owned()
 }

@@ -6,8 +6,8 @@ use std::fmt;
 
 use askama::{Template, filters::HtmlSafe};
 use wire::{
-    device::{self, Alert, Condition, Counter, DeviceRecord, Level, Supply, Tray, TrayKind},
-    vocab::{AlertSeverity, Colorant, SupplyClass, SupplyKind, SupplyUnit},
+    device::{self, Alert, Condition, Counter, DeviceRecord, Level, Raw, Supply, Tray, TrayKind},
+    vocab::{AlertSeverity, Colorant, Confidence, IdentityField, SupplyClass, SupplyKind, SupplyUnit},
 };
 
 use crate::{
@@ -65,6 +65,11 @@ texts! {
         object_id: "sysObjectID", "sysObjectID";
         profile: "Read with profile", "Gelesen mit Profil";
         unnamed: "Unnamed device", "Unbenanntes Gerät";
+        raw_values: "Raw values: where everything was read", "Rohwerte: was wo gelesen wurde";
+        what: "What", "Was";
+        confidence: "Confidence", "Sicherheit";
+        raw_level: "level {}", "Füllstand {}";
+        raw_capacity: "capacity {}", "Kapazität {}";
     }
 }
 
@@ -294,6 +299,7 @@ impl DevicePanels {
             counters: counters.iter().map(|counter| CounterRow::of(lang, counter, billed)).collect(),
             total,
             facts: facts(lang, record),
+            raw: raw_rows(lang, record),
         };
         Ok(Self { html: page.render()? })
     }
@@ -372,6 +378,15 @@ struct Panels {
     counters: Vec<CounterRow>,
     total: Option<(String, String, String)>,
     facts: Vec<(&'static str, String)>,
+    raw: Vec<RawRow>,
+}
+
+/// A value with its place.
+struct RawRow {
+    name: String,
+    value: String,
+    source: String,
+    confidence: String,
 }
 
 struct AlertRow {
@@ -529,6 +544,51 @@ impl CounterRow {
             is_total: billed == Some(counter),
         }
     }
+}
+
+fn raw_rows(lang: Lang, record: &DeviceRecord) -> Vec<RawRow> {
+    let t = DeviceTexts::of(lang);
+    let sure = |confidence| words::confidence(lang, confidence).into_owned();
+    let identity = record.identity.clone().unwrap_or_default();
+    let fields = identity.sources.iter().filter_map(|origin| {
+        let (name, value) = match origin.field {
+            IdentityField::Manufacturer => (t.manufacturer, &identity.manufacturer),
+            IdentityField::Model => (t.model, &identity.model),
+            IdentityField::Serial => (t.serial, &identity.serial),
+            IdentityField::Firmware => (t.firmware, &identity.firmware),
+            IdentityField::HostName => (t.host_name, &identity.host_name),
+            _ => return None,
+        };
+        let (value, source) = (value.clone().unwrap_or_default(), origin.source.clone());
+        Some(RawRow { name: name.to_owned(), value, source, confidence: sure(&origin.confidence) })
+    });
+    let numbers = |raw: Raw, level: Level, capacity: Option<u32>| {
+        let level = raw.level.or(level.code()).map(|level| fill(t.raw_level, &[&level]));
+        let capacity = raw.capacity.or(capacity.map(i64::from)).map(|capacity| fill(t.raw_capacity, &[&capacity]));
+        [level, capacity].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    };
+    let supplies = record.supplies.iter().flatten().map(|supply| RawRow {
+        name: if supply.description.is_empty() { supply.index.clone() } else { supply.description.clone() },
+        value: numbers(supply.raw, supply.level, supply.capacity),
+        source: supply.origin.source.clone().unwrap_or_else(|| format!("prtMarkerSuppliesTable {}", supply.index)),
+        confidence: sure(&supply.origin.confidence),
+    });
+    let trays = record.trays.iter().flatten().map(|tray| {
+        let table = if matches!(tray.kind, TrayKind::Input(_)) { "prtInputTable" } else { "prtOutputTable" };
+        RawRow {
+            name: tray.name.clone(),
+            value: numbers(tray.raw, tray.level, tray.capacity),
+            source: format!("{table} {}", tray.index),
+            confidence: sure(&Confidence::Verified),
+        }
+    });
+    let counters = record.counters.iter().flatten().map(|counter| RawRow {
+        name: words::counter_name(lang, counter),
+        value: counter.value.to_string(),
+        source: counter.source.clone(),
+        confidence: sure(&counter.confidence),
+    });
+    fields.chain(supplies).chain(trays).chain(counters).collect()
 }
 
 fn facts(lang: Lang, record: &DeviceRecord) -> Vec<(&'static str, String)> {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use wire::{
     device::{Condition, Counter, TrayKind},
     vocab::{
-        AlertGroup, Basis, ColorUse, Colorant, CounterUnit, DetectedError, InputKind, MediaSize, OutputKind,
-        PrinterState, Service, Sides, SupplyKind, SupplyUnit, TrayUnit,
+        AlertGroup, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, InputKind, MediaSize,
+        OutputKind, PrinterState, Service, Sides, SupplyKind, SupplyUnit, TrayUnit,
     },
 };
 
@@ -152,6 +152,19 @@ pub fn tray_kind(lang: Lang, kind: &TrayKind) -> Cow<'_, str> {
         TrayKind::Input(kind) => input_kind(lang, kind),
         TrayKind::Output(kind) => output_kind(lang, kind),
     }
+}
+
+/// How sure it is that a value means what it is shown as.
+pub fn confidence(lang: Lang, confidence: &Confidence) -> Cow<'_, str> {
+    Cow::Borrowed(match (confidence, lang) {
+        (Confidence::Verified, Lang::En) => "verified",
+        (Confidence::Verified, Lang::De) => "geprüft",
+        (Confidence::Probable, Lang::En) => "probable",
+        (Confidence::Probable, Lang::De) => "wahrscheinlich",
+        (Confidence::Unconfirmed, Lang::En) => "unconfirmed",
+        (Confidence::Unconfirmed, Lang::De) => "unbestätigt",
+        (Confidence::Other(word), _) => word,
+    })
 }
 
 /// What a counter counts: `Copy · colour · large (A3)`.
