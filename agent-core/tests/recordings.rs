@@ -7,11 +7,13 @@ mod expected;
 mod world;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use agent_core::profile::Profiles;
 use agent_core::snmp::Credential;
+use expected::peer::{Scores, judge};
 use expected::{Comparison, Difference};
 use serde::Deserialize;
 use testkit::printer_sim::{Mood, Printer, Version};
@@ -64,6 +66,40 @@ fn read(printer: Printer) -> Result<Snapshot, String> {
     let snapshot = profiles.snapshot(profiles.named(&reading.profile), &reading.variables);
     assert!(!format!("{snapshot:?}").contains("CANARY"), "job data came out");
     Ok(snapshot)
+}
+
+/// The page about what is right has our values and those of a widespread collector, judged alike.
+#[test]
+fn the_page_about_right_values_is_true() {
+    let Some(folder) = shared() else { return };
+    let (mut scores, mut devices) = (Scores::new(), 0);
+    for path in recordings() {
+        let device = name(&path);
+        let Ok(theirs) = fs::read_to_string(folder.join("peer-glpi-agent").join(device).with_extension("xml")) else {
+            continue;
+        };
+        let text = fs::read_to_string(folder.join("expected").join(device).with_extension("json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
+        devices += 1;
+        judge(&mut scores, &expected, &read(printer(&path)).unwrap(), &theirs);
+    }
+    let mut page = format!(
+        "# How many values are right\n\n\
+         {devices} recordings of real devices, most of them cut to what one other tool asks for, read by Druckwart and by GLPI\n\
+         Agent 1.12-dev, and both compared with what the devices say (the expected values beside the recordings). A level that is only\n\
+         \"some left\" or \"unknown\" counts as right where it is told as that.\n\n\
+         This page is made by a test, where the recordings are at hand (`../shared/printers`): `UPDATE_GOLDEN=1 cargo test -p\n\
+         agent-core --test recordings` writes it. The whole comparison, value by value, is `agent-core/tests/recordings.rs`.\n\n\
+         | value | Druckwart: right | wrong | missing | GLPI Agent: right | wrong | missing |\n|---|--:|--:|--:|--:|--:|--:|\n"
+    );
+    let mut sum = [0; 6];
+    for (what, (ours, theirs)) in &scores {
+        let row = [ours.0, theirs.0].concat();
+        row.iter().zip(&mut sum).for_each(|(number, sum)| *sum += number);
+        writeln!(page, "| {what} | {} |", row.iter().map(u32::to_string).collect::<Vec<_>>().join(" | ")).unwrap();
+    }
+    writeln!(page, "| **all** | {} |", sum.map(|sum| sum.to_string()).join(" | ")).unwrap();
+    testkit::golden::check(&page, Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/right-values.md"));
 }
 
 #[derive(Deserialize)]

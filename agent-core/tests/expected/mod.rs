@@ -3,6 +3,7 @@
 
 mod counters;
 mod identity;
+pub mod peer;
 mod tables;
 
 use std::fmt;
