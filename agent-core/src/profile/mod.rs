@@ -41,6 +41,7 @@ const FILES: &[(&str, &str)] = &[
     ("brother", include_str!("../../profiles/brother.toml")),
     ("canon", include_str!("../../profiles/canon.toml")),
     ("dell", include_str!("../../profiles/dell.toml")),
+    ("dell-lexmark", include_str!("../../profiles/dell-lexmark.toml")),
     ("epson", include_str!("../../profiles/epson.toml")),
     ("fujifilm", include_str!("../../profiles/fujifilm.toml")),
     ("hp", include_str!("../../profiles/hp.toml")),
