@@ -188,6 +188,14 @@ impl Profiles {
     }
 }
 
+/// Takes any octets as a profile, for fuzzing: whatever they are, the outcome is a profile or a message.
+pub fn take(octets: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(octets) {
+        let base = FILES.iter().find(|(name, _)| *name == BASE).map_or("", |(_, text)| *text);
+        let _ = Profiles::parse(&[(BASE, base), ("brought", text)]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,5 +235,17 @@ mod tests {
         assert!(fault(&format!("{counter}service = \"Prnt\"\noid = \"1.3.6\"")).contains("none of System, Print"));
         assert!(fault(&format!("{counter}service = \"Print\"")).contains("one of `oid`"));
         assert!(fault(&format!("{counter}service = \"Print\"\noid = \"1.3.x\"")).contains("not an object identifier"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_profile_panics(octets in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400), at in 0..4000_usize, octet: u8) {
+            take(&octets);
+            let mut damaged = include_str!("../../profiles/brother.toml").as_bytes().to_vec();
+            if let Some(place) = damaged.get_mut(at) {
+                *place = octet;
+            }
+            take(&damaged);
+        }
     }
 }
