@@ -139,6 +139,9 @@ pub fn load_what_is_right(folder: &Path) -> Result<Profiles> {
             }
             Err(wrong) => {
                 let (file, error) = *wrong;
+                if files.is_empty() {
+                    return Err(error).context("the built-in profiles do not load");
+                }
                 log::error!("a profile is left out: {}", file.explain(&error));
                 files.retain(|other| other.path != file.path);
             }
