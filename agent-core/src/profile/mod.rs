@@ -197,6 +197,7 @@ pub fn take(octets: &[u8]) {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "tests may panic")]
 mod tests {
     use super::*;
 
@@ -235,6 +236,74 @@ mod tests {
         assert!(fault(&format!("{counter}service = \"Prnt\"\noid = \"1.3.6\"")).contains("none of System, Print"));
         assert!(fault(&format!("{counter}service = \"Print\"")).contains("one of `oid`"));
         assert!(fault(&format!("{counter}service = \"Print\"\noid = \"1.3.x\"")).contains("not an object identifier"));
+    }
+
+    #[test]
+    fn tables_are_read_by_code_by_words_by_place_and_by_confidence() {
+        let acme = r#"
+            name = "acme"
+            extends = "printer-mib"
+            confidence = "probable"
+            [[counter]]
+            service = "System"
+            basis = "Meter"
+            confidence = "unconfirmed"
+            sum_of = ["1.3.6.1.4.1.99999.2.1", "1.3.6.1.4.1.99999.2.2"]
+            [[counter_table]]
+            basis = "Meter"
+            codes = "1.3.6.1.4.1.99999.1.1"
+            labels = "1.3.6.1.4.1.99999.1.2"
+            values = "1.3.6.1.4.1.99999.1.3"
+            meanings = [
+                { codes = [7], service = "Copy" },
+                { labels = ["Black & White Prints"], service = "Print", color = "Monochrome" },
+                { indexes = ["9.3"], service = "Fax", confidence = "verified" },
+            ]
+            [supplies]
+            level_codes = [{ code = -100, level = "nearlyEmpty" }]
+            [[supply_table]]
+            levels = "1.3.6.1.4.1.99999.3.2"
+            names = ["1.3.6.1.4.1.99999.3.1"]
+            kind = "toner"
+            join = "name"
+        "#;
+        let profiles = Profiles::parse(&[BASE_TEXT, ("acme", acme)]).unwrap();
+        let rows = "4.1.99999.1.1.9.1=7 4.1.99999.1.3.9.1=11 4.1.99999.1.2.9.2=BLACK/white_PRINTS 4.1.99999.1.3.9.2=12 \
+             4.1.99999.1.2.9.3=Telefax 4.1.99999.1.3.9.3=13 4.1.99999.1.3.9.4=14 4.1.99999.2.1=40 4.1.99999.2.2=2 \
+             2.1.43.10.2.1.4.1.1=99 2.1.43.11.1.1.6.1.1=Toner_Cyan 2.1.43.11.1.1.8.1.1=-2 2.1.43.11.1.1.9.1.1=-3 \
+             2.1.43.11.1.1.6.1.2=Toner_Gelb 2.1.43.11.1.1.9.1.2=-100 4.1.99999.3.1.5=Cyan_Toner 4.1.99999.3.2.5=64";
+        let variables: Variables = rows
+            .split_whitespace()
+            .map(|row| {
+                let (name, value) = row.split_once('=').unwrap();
+                let value = match value.parse() {
+                    Ok(number) => crate::snmp::message::Value::Integer(number),
+                    Err(_) => crate::snmp::message::Value::OctetString(value.replace('_', " ").as_bytes().into()),
+                };
+                (Oid::parse(&format!("1.3.6.1.{name}")).unwrap(), value)
+            })
+            .collect();
+        let snapshot = profiles.snapshot(profiles.named("acme"), &variables);
+        let counted: Vec<String> = snapshot
+            .counters
+            .iter()
+            .map(|counter| format!("{} {} {}", counter.name(), counter.value, counter.confidence.keyword()))
+            .collect();
+        let expected = [
+            "System 42 unconfirmed",
+            "Copy 11 probable",
+            "Print Monochrome 12 probable",
+            "Fax 13 verified",
+            "System Engine 99 verified",
+        ];
+        assert_eq!(counted, expected);
+        assert_eq!(snapshot.counters[0].source, "1.3.6.1.4.1.99999.2.1+1.3.6.1.4.1.99999.2.2");
+        // An unconfirmed meter is not billed while the engine has a count.
+        assert_eq!(wire::device::total(&snapshot.counters).map(|total| total.value), Some(99));
+        let [cyan, yellow] = snapshot.supplies.as_slice() else { panic!("{:?}", snapshot.supplies) };
+        assert_eq!((cyan.percent_left(), cyan.raw.level, cyan.raw.capacity), (Some(64), Some(-3), Some(-2)));
+        assert_eq!(cyan.origin.source.as_deref(), Some("1.3.6.1.4.1.99999.3.2.5"));
+        assert_eq!((yellow.level, yellow.raw.level), (wire::device::Level::NearlyEmpty, Some(-100)));
     }
 
     proptest::proptest! {
