@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
+use agent_core::identity::Marks;
 use agent_core::printer_mib;
 use agent_core::search::{self, Alive, Kinds, SearchPlan, Sign};
+use agent_core::snmp::Credential;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use jiff::Timestamp;
-use wire::device::Snapshot;
+use wire::device::{DeviceId, Snapshot};
 
 use crate::driver::Driver;
 use crate::json::{self, Circumstances};
@@ -22,6 +24,8 @@ use crate::ranges::{self, Range};
 use crate::search::Searcher;
 use crate::searches;
 use crate::snmp_options::SnmpOptions;
+use crate::store::Store;
+use crate::store::devices::{Saved, Watched};
 
 /// What both commands take.
 #[derive(Debug, Args)]
@@ -48,6 +52,15 @@ pub struct Read {
     /// Addresses or names of devices; a port may follow a colon
     #[arg(value_name = "ADDRESS", required_unless_present = "targets")]
     addresses: Vec<String>,
+    /// Keep what is read in the collector's database in this folder: it watches the devices from its next start on
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
+    /// Read everything once more, now that the devices are known
+    #[arg(long)]
+    reread: bool,
+    /// Then poll the devices so many times for what can have changed, as the collector does
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
+    polls: u32,
     #[command(flatten)]
     common: Common,
 }
@@ -104,20 +117,37 @@ pub async fn read(command: Read) -> Result<bool> {
     for address in addresses.keys() {
         driver.read(ReadOrder { address: *address, credentials: credentials.clone(), kind: ReadKind::Full });
     }
-    let mut waiting: BTreeSet<SocketAddr> = addresses.keys().copied().collect();
+    let rounds = u32::from(command.reread) + command.polls;
+    let mut waiting: BTreeMap<SocketAddr, u32> = addresses.keys().map(|address| (*address, rounds)).collect();
     let mut progress = Progress::new(!whole && !command.common.json);
+    let mut keeper = command.keep.as_deref().map(Keeper::open).transpose()?;
     let mut failed = 0;
     while !waiting.is_empty() {
         match driver.event_before(Instant::now() + Duration::from_millis(200)).await {
             Some(Event::Read(finished)) => {
-                waiting.remove(&finished.address);
+                let address = finished.address;
+                let left = waiting.remove(&address).unwrap_or(0);
+                if let (Ok(reading), 1..) = (&finished.outcome, left) {
+                    let last = Box::new(reading.clone());
+                    let again = command.reread && left == rounds;
+                    let kind = if again { ReadKind::Again(last) } else { ReadKind::Routine(last) };
+                    driver.read(ReadOrder { address, credentials: vec![finished.credential.clone()], kind });
+                    waiting.insert(address, left - 1);
+                }
+                let credential = finished.credential.clone();
                 let line = Outcome::of(&driver, *finished, command.common.json);
                 failed += usize::from(line.failed());
+                if let (Some(keeper), Ok(snapshot)) = (&mut keeper, &line.snapshot) {
+                    keeper.keep(address, credential, snapshot)?;
+                }
                 progress.clear();
                 line.print(command.common.json, whole)?;
             }
             None => progress.show(&format!("reading: {} of {} done", addresses.len() - waiting.len(), addresses.len())),
         }
+    }
+    if let Some(keeper) = &mut keeper {
+        keeper.flush()?;
     }
     progress.clear();
     if !whole && !command.common.json {
@@ -297,6 +327,46 @@ pub(crate) async fn socket_address(target: &str, port: u16) -> Result<SocketAddr
 }
 
 /// A reading that has ended, ready to be printed.
+/// Writes what is read to the collector's database, many devices in one transaction.
+struct Keeper {
+    store: Store,
+    batch: Vec<Saved>,
+    /// Who is kept, and where he was.
+    kept: BTreeMap<DeviceId, SocketAddr>,
+}
+
+impl Keeper {
+    const BATCH: usize = 64;
+
+    fn open(folder: &Path) -> Result<Self> {
+        Ok(Self { store: Store::open(folder)?, batch: Vec::new(), kept: BTreeMap::new() })
+    }
+
+    fn keep(&mut self, address: SocketAddr, credential: Credential, snapshot: &Snapshot) -> Result<()> {
+        let Some(id) = Marks::of(&snapshot.identity).names().next() else {
+            eprintln!("{address}: not kept, for the device tells neither serial number nor MAC");
+            return Ok(());
+        };
+        let first = *self.kept.entry(id.clone()).or_insert(address);
+        if first != address {
+            eprintln!(
+                "{address}: not kept, for it calls itself {id} as {first} does; a search tells such devices apart"
+            );
+            return Ok(());
+        }
+        let watched = Watched { macs: snapshot.identity.mac.iter().cloned().collect(), ..Watched::default() };
+        let (address, snapshot) = (address.to_string(), snapshot.clone());
+        self.batch.push(Saved { id, address, credential, read_at: Timestamp::now(), snapshot, watched });
+        if self.batch.len() < Self::BATCH { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let kept = self.store.save(&self.batch).context("the readings cannot be kept");
+        self.batch.clear();
+        kept
+    }
+}
+
 struct Outcome {
     circumstances: Circumstances,
     snapshot: Result<Box<Snapshot>, String>,

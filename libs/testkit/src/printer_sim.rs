@@ -50,6 +50,7 @@ pub struct Printer {
     asked: BTreeSet<Oid>,
     told: BTreeSet<Oid>,
     traffic: Traffic,
+    last_request: Vec<u8>,
     usm: Option<Usm>,
 }
 
@@ -127,6 +128,8 @@ pub struct Response {
 pub struct Traffic {
     pub datagrams_in: u64,
     pub bytes_in: u64,
+    /// Datagrams that were the same as the one before, octet for octet.
+    pub repeats_in: u64,
     pub datagrams_out: u64,
     pub bytes_out: u64,
 }
@@ -149,6 +152,7 @@ impl Printer {
             asked: BTreeSet::new(),
             told: BTreeSet::new(),
             traffic: Traffic::default(),
+            last_request: Vec::new(),
             usm: None,
         }
     }
@@ -254,6 +258,11 @@ impl Printer {
     /// What to send for a datagram; nothing for what is no request, or in the wrong version or community.
     pub fn answer(&mut self, request: &[u8]) -> Vec<Response> {
         self.traffic.datagrams_in += 1;
+        if self.last_request == request {
+            self.traffic.repeats_in += 1;
+        } else {
+            self.last_request = request.to_vec();
+        }
         self.traffic.bytes_in += request.len() as u64;
         let mut responses = Vec::new();
         if let Some(bytes) = self.answer_bytes(request) {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     life::{Life, State},
-    printer_sim::{Mood, Printer},
+    printer_sim::{Mood, Printer, Traffic},
     recording::Recording,
     sim_site::{SharedPrinter, SimSite, addresses, lock},
     site::{Site, SitePrinter},
@@ -35,6 +35,8 @@ pub struct Options {
     pub speed: f64,
     /// So many printers made after those of the file, instead of those.
     pub clones: Option<usize>,
+    /// All printers answer rightly, so much later, whatever the file says of their moods.
+    pub delay: Option<Duration>,
 }
 
 /// Plays until `stop`, telling on `out` who is where.
@@ -52,6 +54,7 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>, out: &mut dyn
     let mut lines = Vec::new();
     for SitePrinter { name, model, serial, address, remarks, mood, printer, life } in site.printers {
         lines.push(format!("{model:<36} {serial:<16} {name}{}{remarks}", if remarks.is_empty() { "" } else { "; " }));
+        let mood = options.delay.map_or(mood, Mood::Slow);
         let printer = Arc::new(Mutex::new(printer));
         places.push((address, Arc::clone(&printer)));
         players.push(Player { name, mood, printer, life });
@@ -67,16 +70,38 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>, out: &mut dyn
     writeln!(out, "{} printers answer. Ctrl-C ends them.", players.len())?;
     out.flush()?;
 
+    players.iter().for_each(Player::show);
     let kept = options.state.as_deref();
     let played = tokio::select! {
         () = stop => Ok(()),
         played = play(&mut players, options.speed, kept) => played,
     };
     drop(sockets);
+    if options.clones.is_some() {
+        tell_traffic(&players, out)?;
+    }
     if let Some(path) = kept {
         Kept::of(&players, Duration::ZERO).save(path)?;
     }
     played
+}
+
+/// What all printers together have received and sent, payloads only: for measurements that do not trust who is measured.
+fn tell_traffic(players: &[Player], out: &mut dyn io::Write) -> io::Result<()> {
+    let mut sum = Traffic::default();
+    for traffic in players.iter().map(|player| lock(&player.printer).traffic()) {
+        sum.datagrams_in += traffic.datagrams_in;
+        sum.bytes_in += traffic.bytes_in;
+        sum.repeats_in += traffic.repeats_in;
+        sum.datagrams_out += traffic.datagrams_out;
+        sum.bytes_out += traffic.bytes_out;
+    }
+    let Traffic { datagrams_in, bytes_in, repeats_in, datagrams_out, bytes_out } = sum;
+    writeln!(
+        out,
+        "traffic: in {datagrams_in} datagrams {bytes_in} octets {repeats_in} repeats, out {datagrams_out} datagrams {bytes_out} octets"
+    )?;
+    out.flush()
 }
 
 /// Plays recordings as they are until `stop`, telling on `out` which is where.

@@ -1,7 +1,7 @@
 //! `printer-sim`: plays the printers of a simulated site on loopback addresses. Arguments and signals only; the rest is in
 //! `testkit::simulator`.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -27,6 +27,9 @@ struct Arguments {
     /// Play N printers made after those of the site instead, at 127.78.0.1 and following, for measurements of load
     #[arg(long, value_name = "N")]
     clone: Option<usize>,
+    /// Let every printer answer so many milliseconds late, as if it were far away or slow
+    #[arg(long, value_name = "MS", requires = "clone")]
+    delay: Option<u64>,
     /// Play this recording as it is, at 127.79.0.1, further ones at the addresses after it, instead of a site
     #[arg(long, value_name = "FILE", conflicts_with_all = ["clone", "state"])]
     recording: Vec<PathBuf>,
@@ -34,7 +37,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { site, port, state, speed, clone, recording } = Arguments::parse();
+    let Arguments { site, port, state, speed, clone, delay, recording } = Arguments::parse();
     let mut interrupt = signal(SignalKind::interrupt()).context("can not listen for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("can not listen for SIGTERM")?;
     let stop = async {
@@ -46,5 +49,10 @@ async fn main() -> anyhow::Result<()> {
     if !recording.is_empty() {
         return simulator::play_recordings(&recording, port.unwrap_or(16161), stop, &mut io::stdout()).await;
     }
-    simulator::run(Options { site, port, state, speed, clones: clone }, stop, &mut io::stdout()).await
+    simulator::run(
+        Options { site, port, state, speed, clones: clone, delay: delay.map(Duration::from_millis) },
+        stop,
+        &mut io::stdout(),
+    )
+    .await
 }
