@@ -158,7 +158,7 @@ fn what_goes_wrong_is_named_in_bounded_time() {
     let busy = talk(|_| Message::no_connection("busy").encode(), 1);
     assert_eq!(busy.outcome, Err(Failure::Refused("busy".to_owned())));
     let absent = talk(|_| Message::Greeting(Box::default()).encode(), 9);
-    assert_eq!(absent.outcome, Err(Failure::NoPrinter));
+    assert_eq!(absent.outcome, Err(Failure::NoPrinter(Vec::new())));
     let hanging = talk(|octets| if octets == OPENER { greeting("PJL", true) } else { Vec::new() }, 100);
     let findings = hanging.outcome.unwrap();
     assert_eq!(findings.answers.means(), Means::Port, "what the bridge knows remains");

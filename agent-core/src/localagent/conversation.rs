@@ -45,9 +45,9 @@ impl Default for Patience {
 /// Why there is no reading.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The bridge has no printer on this port at present.
+    /// The bridge has no printer on this port at present; these are its ports that belong to one.
     #[error("the printer is not connected")]
-    NoPrinter,
+    NoPrinter(Vec<u16>),
     /// The bridge refused, in its words.
     #[error("the bridge refused: {0}")]
     Refused(String),
@@ -223,8 +223,7 @@ impl Conversation {
 
     fn greeted(&mut self, now: Tick, greeting: Greeting) {
         let Some(printer) = greeting.printer.clone() else {
-            self.findings.greeting = Some(greeting);
-            return self.fail(Failure::NoPrinter);
+            return self.fail(Failure::NoPrinter(greeting.ports));
         };
         let Printer { manufacturer, model, serial, port_status, is_two_way, .. } = printer.clone();
         let answers = &mut self.findings.answers;

@@ -22,6 +22,7 @@ use crate::provision::Provisioning;
 use crate::store::Store;
 use crate::traps::{self, TrapPorts};
 use crate::uplink::Uplink;
+use crate::usb::{self, UsbReader};
 use crate::web;
 
 /// Finds printers and copiers on a network, reads them over SNMP, and reports them to a manager.
@@ -85,6 +86,9 @@ struct Run {
     /// Where netcfgd is asked, on the appliance
     #[arg(long, value_name = "FILE", default_value = "/run/netcfgd/socket")]
     netcfgd: PathBuf,
+    /// Socket on which this machine's bridge to USB printers is controlled
+    #[arg(long, value_name = "PATH", default_value = usb::CONTROL)]
+    usb_control: PathBuf,
 }
 
 /// Where traps are taken, if at all.
@@ -170,9 +174,11 @@ async fn daemon(command: Run) -> Result<()> {
     let (collector, collector_handle) =
         Collector::new(store.clone(), profiles::load_what_is_right(&folder.join("profiles"))?, ports)?;
     let (uplink, uplink_handle) = Uplink::new(store.clone(), key.clone(), host_name)?;
+    let (usb_reader, usb_handle) = UsbReader::new(store.clone(), command.usb_control);
     let router = web::router(web::Parts {
         store,
         collector: collector_handle,
+        usb: usb_handle,
         uplink: uplink_handle,
         agent: key.agent_id(),
         netcfgd: Netcfgd::at(&command.netcfgd),
@@ -181,6 +187,7 @@ async fn daemon(command: Run) -> Result<()> {
     tokio::select! {
         ended = collector.run() => ended.context("the collector stopped"),
         () = uplink.run() => Ok(()),
+        () = usb_reader.run() => Ok(()),
         ended = server => ended.context("the pages stopped"),
     }
 }

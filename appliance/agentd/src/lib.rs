@@ -21,4 +21,5 @@ pub mod store;
 pub mod tcp;
 pub mod traps;
 pub mod uplink;
+pub mod usb;
 pub mod web;

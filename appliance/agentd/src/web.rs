@@ -7,6 +7,7 @@ mod manager;
 mod network;
 mod network_texts;
 mod snmp;
+mod usb;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub use webkit::login::ADMINISTRATOR;
 
 use crate::netcfgd::Netcfgd;
 use crate::store::{Store, StoreError};
-use crate::{collector, uplink};
+use crate::{collector, uplink, usb as usb_printers};
 
 /// What the pages show and order.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct Parts {
     pub store: Arc<Store>,
     /// The collector.
     pub collector: collector::Handle,
+    /// The USB printers.
+    pub usb: usb_printers::Handle,
     /// The way to the manager.
     pub uplink: uplink::Handle,
     /// Who this agent is.
@@ -87,6 +90,12 @@ pub fn router(parts: Parts) -> Router {
         .route("/network/extend", post(network::extend))
         .route("/network/cancel", post(network::cancel))
         .route(network::CONFIRM, get(network::confirm))
+        .route("/usb", get(usb::show))
+        .route("/usb/read", post(usb::read_now))
+        .route("/usb/access", post(usb::access))
+        .route("/usb/{port}/name", post(usb::name))
+        .route("/usb/{port}/printing", post(usb::printing))
+        .route("/usb/{port}/forget", post(usb::forget))
         .route("/manager", get(manager::show).post(manager::set))
         .route("/manager/test", post(manager::test))
         .route("/manager/send", post(manager::send))
@@ -101,6 +110,7 @@ fn nav(lang: Lang) -> Vec<NavItem> {
         NavItem { href: "/discovery", label: lang.pick("Discovery", "Suche") },
         NavItem { href: "/snmp", label: "SNMPv3" },
         NavItem { href: "/network", label: lang.pick("Network", "Netzwerk") },
+        NavItem { href: "/usb", label: lang.pick("USB printers", "USB-Drucker") },
         NavItem { href: "/manager", label: "Manager" },
     ]
 }

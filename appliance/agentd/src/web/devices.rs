@@ -23,6 +23,7 @@ use crate::collector::Command;
 use crate::store::devices::DeviceLine;
 use crate::store::events::OpenQuestion;
 use crate::store::meters::DailyMeter;
+use crate::usb::is_usb;
 
 /// Rows on one page of the list.
 const PAGE: usize = 100;
@@ -430,7 +431,15 @@ pub(super) async fn poll(
     let t = Texts::of(visit.lang());
     let wanted = id.clone();
     let Some(line) = parts.ask(move |store| store.device(&wanted)).await? else { return Err(Problem::not_found()) };
-    let notice = if parts.collector.order(Command::Poll(line.address)) { t.poll_ordered } else { t.busy };
+    let is_ordered = match is_usb(&line.address) {
+        // One that is ordered already will do.
+        true => {
+            parts.usb.hurry();
+            true
+        }
+        false => parts.collector.order(Command::Poll(line.address)),
+    };
+    let notice = if is_ordered { t.poll_ordered } else { t.busy };
     Ok(visit.go_to_with_notice(&path_of(&id), notice))
 }
 
@@ -454,7 +463,7 @@ pub(super) async fn remove(
 }
 
 /// The path of a device's page: the id may hold any printable character.
-fn path_of(id: &str) -> String {
+pub(super) fn path_of(id: &str) -> String {
     let encoded: String = id
         .bytes()
         .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
