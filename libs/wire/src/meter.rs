@@ -221,10 +221,10 @@ impl Meter {
             Step::Jumped(_) => Remark::Jumped,
         };
         let old = self.left.filter(|left| !nature.starts_again && at.duration_since(left.at) <= RETURN_WITHIN);
-        let returned = old.and_then(|old| match Step::between(nature, old.value, value, at.duration_since(old.at)) {
-            Step::Rose(_) => Some(Standing { value, at, ..old }),
-            Step::Wrapped(_) => Some(Standing { value, at, wraps: old.wraps.saturating_add(1), ..old }),
-            Step::Jumped(_) | Step::Backwards => None,
+        // Not by way of the end of 32 bits: nought is what boards say that do not know better.
+        let returned = old.and_then(|old| {
+            let step = Step::between(nature, old.value, value, at.duration_since(old.at));
+            matches!(step, Step::Rose(_)).then_some(Standing { value, at, ..old })
         });
         match returned {
             Some(again) => (Self { now: again, left: Some(now), newest: self.newest }, Remark::Returned),
@@ -238,6 +238,8 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const PAGES: Nature = Nature { starts_again: false, counts_pages: true };
@@ -300,5 +302,68 @@ mod tests {
         // A third board after that is a third epoch.
         let third = check(PAGES, &[90_000, 60, 90_012, 7]);
         assert_eq!(third.last(), Some(&(3, Remark::Backwards, None)));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Happening {
+        /// Pages, and minutes that pass; the device prints no faster than it can.
+        Print(u64, i64),
+        /// The device says this for one reading.
+        Glitch(u64),
+        /// Another board: its counter stands at so much.
+        Board(u64),
+    }
+
+    fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+        let boards = prop_oneof![Just(0), Just(u64::from(u32::MAX) - 20_000_000), (1_u64..80).prop_map(|n| n * 40_000_000)];
+        let happening = prop_oneof![
+            8 => (0_u64..300, 1_i64..3000).prop_map(|(pages, minutes)| Happening::Print(pages, minutes)),
+            1 => prop_oneof![Just(0), Just(3_999_999_999)].prop_map(Happening::Glitch),
+            1 => boards.prop_map(Happening::Board),
+        ];
+        prop::collection::vec(happening, 1..40)
+    }
+
+    proptest! {
+        /// The oracle is the device: what it printed. A board that stands where the old one might have gone on to cannot be
+        /// told from it, so boards stand far apart.
+        #[test]
+        fn never_more_is_billed_than_was_printed(happenings in happenings(), wraps in any::<bool>()) {
+            let mut shown = if wraps { u64::from(u32::MAX) - 500 } else { 1_000_000 };
+            let (mut now, mut printed, mut billed) = (0, 0, 0);
+            let mut meter = Meter::begin(shown, at(0));
+            let mut last = std::collections::BTreeMap::from([(meter.now.epoch, meter.now)]);
+            let is_near = |one: u64, other: u64| {
+                let way = (one + WRAP - other) % WRAP;
+                way.min(WRAP - way) < 10_000_000
+            };
+            for happening in happenings {
+                let says = match happening {
+                    Happening::Print(pages, minutes) => {
+                        (now, printed) = (now + minutes, printed + pages);
+                        shown = (shown + pages) % WRAP;
+                        shown
+                    }
+                    Happening::Glitch(value) | Happening::Board(value) if is_near(value, shown) => continue,
+                    Happening::Glitch(value) => {
+                        now += 5;
+                        value
+                    }
+                    Happening::Board(value) => {
+                        now += 5;
+                        shown = value;
+                        value
+                    }
+                };
+                (meter, _) = meter.advance(PAGES, says, at(now));
+                let before = last.insert(meter.now.epoch, meter.now);
+                if let Some(before) = before {
+                    let difference = meter.now.since(&before);
+                    prop_assert!(difference.is_some(), "{before:?} to {:?}", meter.now);
+                    billed += difference.unwrap();
+                }
+                prop_assert!(billed <= printed, "{billed} of {printed} at {:?}", meter.now);
+            }
+        }
     }
 }

@@ -35,6 +35,8 @@ pub enum Right {
     ManageAgents,
     /// Create users and set their passwords.
     ManageUsers,
+    /// Decide what is billed where meters broke.
+    DecideMeters,
 }
 
 /// A set of rights.
@@ -63,6 +65,7 @@ impl Rights {
             Right::ManageCustomers => 2,
             Right::ManageAgents => 4,
             Right::ManageUsers => 8,
+            Right::DecideMeters => 16,
         }
     }
 }

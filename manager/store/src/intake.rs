@@ -19,7 +19,11 @@ use wire::{
     xml,
 };
 
-use crate::{Store, StoreError, moment, stored};
+use crate::{
+    Store, StoreError, moment,
+    questions::{METER_PART, note_breaks},
+    stored,
+};
 
 /// How long the name of a report is remembered. Agents keep reports for 90 days at most, so no retry comes later.
 pub const REPORT_NAMES_KEPT: SignedDuration = SignedDuration::from_hours(24 * 200);
@@ -322,9 +326,11 @@ pub(crate) fn level_of(keyword: &str, amount: Option<u32>) -> Level {
 
 fn open_alerts(transaction: &Transaction<'_>, device: i64) -> Result<BTreeSet<AlertKey>> {
     let mut statement = transaction.prepare_cached(
-        "SELECT part, part_index, code, description FROM alert WHERE device_id = ?1 AND closed_at IS NULL",
+        "SELECT part, part_index, code, description FROM alert
+         WHERE device_id = ?1 AND closed_at IS NULL AND part <> ?2",
     )?;
-    let alerts = statement.query_map([device], |row| {
+    // What a person has to decide about meters does not end with the device's next state.
+    let alerts = statement.query_map(params![device, METER_PART], |row| {
         Ok(AlertKey { group: row.get(0)?, group_index: row.get(1)?, code: row.get(2)?, description: row.get(3)? })
     })?;
     Ok(alerts.collect::<rusqlite::Result<_>>()?)
@@ -398,6 +404,7 @@ fn append(transaction: &Transaction<'_>, device: i64, outcome: &Outcome) -> Resu
     for reading in &outcome.counters {
         append_counter(transaction, device, reading)?;
     }
+    note_breaks(transaction, device, outcome)?;
     for reading in &outcome.supplies {
         transaction
             .prepare_cached(

@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod history;
 pub mod intake;
 pub mod places;
+pub mod questions;
 pub mod users;
 
 use std::{

@@ -54,6 +54,20 @@ impl House {
         lines[0].device
     }
 
+    /// What a bill adds up: the differences between readings that follow each other in one epoch.
+    fn billed(&self, device: DeviceRow) -> u64 {
+        let mut last = std::collections::BTreeMap::new();
+        let mut billed = 0;
+        for line in self.store.counter_history(&self.scope, device, None, 1000).unwrap().iter().rev() {
+            if line.remark != Remark::Doubtful {
+                let before = last.insert((line.key.clone(), line.epoch), line.standing());
+                billed +=
+                    before.map_or(0, |before| line.standing().since(&before).expect("never a negative difference"));
+            }
+        }
+        billed
+    }
+
     fn totals(&self) -> Vec<(u64, u32, Remark)> {
         let lines = self.store.counter_history(&self.scope, self.only_device(), None, 100).unwrap();
         lines.iter().rev().map(|line| (line.value, line.epoch, line.remark)).collect()
@@ -378,4 +392,45 @@ fn a_later_schema_and_a_file_of_something_else_are_refused() {
     let other = folder.path().join("other.sqlite");
     std::fs::write(&other, "this is a letter, not a database, and it is long enough to be read as one").unwrap();
     assert!(Store::open(&other).err().unwrap().to_string().contains("cannot open the database"));
+}
+
+#[test]
+fn a_break_of_the_meters_is_asked_about_and_billed_as_decided() {
+    for (values, bill, billed) in [
+        ([100, 5, 9], true, 9),
+        ([100, 5, 9], false, 4),
+        ([100, 900_000, 900_004], true, 899_904),
+        ([100, 900_000, 900_004], false, 4),
+    ] {
+        let house = House::new();
+        for (place, value) in (0_i64..).zip(values) {
+            house.take(u64::try_from(place).unwrap() + 1, vec![record("a", 5 * place, value)], at(5 * place));
+        }
+        let questions = house.store.meter_questions(&house.scope).unwrap();
+        let [question] = questions.as_slice() else { panic!("{questions:?}") };
+        assert_eq!(question.meters, [("System".to_owned(), Some(values[0]), values[1])]);
+        let device = house.only_device();
+        let open = |house: &House| {
+            let alerts = house.store.alert_history(&house.scope, device, 10).unwrap();
+            alerts.iter().filter(|alert| alert.key.group == "meter" && alert.closed_at.is_none()).count()
+        };
+        assert_eq!(open(&house), 1);
+        let viewer = Scope { rights: Rights::NONE.with(Right::View), ..house.scope.clone() };
+        assert!(house.store.decide_meter(&viewer, question.id, bill, at(20)).is_err());
+        assert!(house.store.decide_meter(&house.scope, question.id, bill, at(20)).unwrap());
+        assert!(!house.store.decide_meter(&house.scope, question.id, !bill, at(21)).unwrap(), "decided already");
+        assert_eq!(open(&house), 0);
+        assert!(house.store.meter_questions(&house.scope).unwrap().is_empty());
+        assert_eq!(house.billed(device), billed, "{values:?} {bill}");
+    }
+}
+
+#[test]
+fn a_meter_that_comes_back_takes_its_question_back() {
+    let house = House::new();
+    for (place, value) in (0_i64..).zip([90_000, 0, 90_012]) {
+        house.take(u64::try_from(place).unwrap() + 1, vec![record("a", 5 * place, value)], at(5 * place));
+    }
+    assert!(house.store.meter_questions(&house.scope).unwrap().is_empty());
+    assert_eq!(house.billed(house.only_device()), 12);
 }

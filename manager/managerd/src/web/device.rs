@@ -11,6 +11,7 @@ use manager_core::{access::DeviceRow, summary::agent_is_silent};
 use manager_store::{
     fleet::Device,
     history::{AlertHistoryLine, CounterHistoryLine},
+    questions::METER_PART,
 };
 use serde::Deserialize;
 use webkit::{
@@ -191,6 +192,11 @@ impl AlertRow {
             "detectedError" => {
                 let error = DetectedError::from_keyword(&alert.key.description);
                 (words::detected_error(lang, &error).into_owned(), String::new())
+            }
+            METER_PART => {
+                let t = Texts::of(lang);
+                let jumped = Remark::from_keyword(&alert.key.description) == Remark::Jumped;
+                (if jumped { t.meter_jumped } else { t.meter_backwards }.to_owned(), t.meters.to_owned())
             }
             group => {
                 let part = words::alert_group(lang, &AlertGroup::from_keyword(group)).into_owned();

@@ -6,6 +6,7 @@ mod csv;
 mod device;
 mod fleet;
 mod places;
+mod questions;
 mod texts;
 
 use std::{net::IpAddr, sync::Arc};
@@ -38,6 +39,7 @@ pub fn site(house: &House, zone: TimeZone) -> anyhow::Result<Router> {
         .merge(fleet::routes())
         .merge(device::routes())
         .merge(places::routes())
+        .merge(questions::routes())
         .merge(agents::routes())
         .with_state(desk);
     let settings = SiteSettings {
@@ -57,6 +59,7 @@ fn nav(lang: Lang) -> Vec<NavItem> {
         NavItem { href: "/", label: t.fleet },
         NavItem { href: "/customers", label: t.customers },
         NavItem { href: "/agents", label: t.agents },
+        NavItem { href: "/meters", label: t.meters },
     ]
 }
 

@@ -128,6 +128,26 @@ webkit::texts! {
         silent_agents: "{} of {} agents have not reported for more than a day. What their devices show may be out of date.",
             "{} von {} Agenten haben seit mehr als einem Tag nicht berichtet. Was ihre Geräte zeigen, kann veraltet sein.";
 
+        // Meter questions
+        meters: "Meters to decide", "Zählerfragen";
+        meters_empty: "Nothing to decide", "Nichts zu entscheiden";
+        meters_empty_text: "Where a counter goes backwards or jumps further than the device can print, it is asked here what is \
+            to be billed. Until then nothing is billed across the break.",
+            "Läuft ein Zähler rückwärts oder springt er weiter, als das Gerät drucken kann, wird hier gefragt, was abgerechnet \
+            wird. Bis dahin wird über den Bruch hinweg nichts abgerechnet.";
+        meter_board: "All counters went backwards at once: the mainboard was probably swapped.",
+            "Alle Zähler liefen auf einmal rückwärts: Vermutlich wurde die Hauptplatine getauscht.";
+        meter_backwards: "A counter went backwards.", "Ein Zähler lief rückwärts.";
+        meter_jumped: "A counter rose by more than the device can have printed in the time.",
+            "Ein Zähler stieg um mehr, als das Gerät in der Zeit gedruckt haben kann.";
+        bill_nothing: "Bill nothing across it", "Darüber hinweg nichts abrechnen";
+        bill_nothing_means: "The new meter counts from its first reading on.", "Der neue Zähler zählt ab seinem ersten Stand.";
+        bill_new: "Bill the new meter from nought ({} pages)", "Den neuen Zähler ab null abrechnen ({} Seiten)";
+        bill_jump: "Bill the jump ({} pages)", "Den Sprung abrechnen ({} Seiten)";
+        decided: "Decided.", "Entschieden.";
+        decided_already: "That has been decided already.", "Das ist schon entschieden.";
+        before: "Before", "Vorher";
+
         // Device
         removed: "The agent no longer watches this device (since {}). This is the last that it said.",
             "Der Agent beobachtet dieses Gerät nicht mehr (seit {}). Dies ist das Letzte, was es gesagt hat.";
