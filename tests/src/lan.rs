@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use netcfg::{
     config::Form,
-    request::{Answer, LONGEST_LINE, Request, Status, encode},
+    request::{Answer, Ending, LONGEST_LINE, Request, Stage, Status, encode},
 };
 use nix::sched::{CloneFlags, setns};
 use tokio::{
@@ -24,9 +24,9 @@ use tokio::{
 };
 
 use crate::{
-    house::Folder,
-    programs::{Daemon, program},
-    wait::{until, until_true},
+    house::{Folder, PASSWORD},
+    programs::{Daemon, program, run_well},
+    wait::{until, until_true, until_within},
 };
 
 /// The router's address, which is the switch's own in this network; also the DHCP server's.
@@ -35,6 +35,8 @@ pub const ROUTER: &str = "192.168.77.1";
 pub const TECHNICIAN: &str = "192.168.77.2";
 /// The box's port.
 pub const PORT: &str = "eth0";
+/// Where the pages of the box's agentd are.
+pub const PAGES: u16 = 5443;
 /// On which the box answers to everyone.
 const ANSWERING: u16 = 4711;
 
@@ -69,6 +71,20 @@ pub fn why_not() -> Option<String> {
         Ok(output) => Some(format!("no namespaces here: {}", String::from_utf8_lossy(&output.stderr).trim())),
         Err(error) => Some(format!("no namespaces here: {error}")),
     }
+}
+
+/// Does the same with each of several things at a time, every one in a thread and in networks of its own: what is waited for is
+/// mostly time.
+pub fn side_by_side<T: Send + 'static, R: Send + 'static, F: Future<Output = Result<R>>>(
+    things: Vec<T>,
+    act: impl Fn(T) -> F + Copy + Send + 'static,
+) -> Result<Vec<R>> {
+    let run = move |thing| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(act(thing))
+    };
+    let threads: Vec<_> = things.into_iter().map(|thing| thread::spawn(move || run(thing))).collect();
+    threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?).collect()
 }
 
 /// A host: a network namespace with a mount namespace of its own, held by a process that sleeps.
@@ -266,6 +282,7 @@ pub struct Unit {
     bus: Option<Daemon>,
     networkd: Option<Daemon>,
     netcfgd: Option<Daemon>,
+    agentd: Option<Daemon>,
     starts: u32,
 }
 
@@ -278,7 +295,7 @@ impl Unit {
              for f in '' /links /leases /lldp; do mkdir -p /run/systemd/netif$f; chown systemd-network: /run/systemd/netif$f; done; \
              mount -t sysfs -o ro sysfs /sys",
         )?;
-        let unit = Self { host, folder, bus: None, networkd: None, netcfgd: None, starts: 0 };
+        let unit = Self { host, folder, bus: None, networkd: None, netcfgd: None, agentd: None, starts: 0 };
         unit.host.within({
             let namespace = fs::File::open(format!("/proc/{}/ns/net", unit.host.id()))?;
             move || async move {
@@ -351,12 +368,31 @@ impl Unit {
         self.netcfgd.take().map_or(Ok(()), Daemon::kill)
     }
 
-    /// Waits until netcfgd has ended by itself.
-    pub async fn netcfgd_ends(&mut self) -> Result<()> {
-        let daemon = self.netcfgd.as_mut().context("netcfgd does not run")?;
+    /// Waits until netcfgd has ended by itself, and gives what it said.
+    pub async fn netcfgd_ends(&mut self) -> Result<String> {
+        let mut daemon = self.netcfgd.take().context("netcfgd does not run")?;
         until_true("netcfgd ends", async || daemon.has_ended()).await?;
-        self.netcfgd = None;
+        Ok(daemon.said())
+    }
+
+    /// Starts agentd with its pages on [`PAGES`].
+    pub async fn start_agentd(&mut self) -> Result<()> {
+        self.starts += 1;
+        let data = self.place("agent").display().to_string();
+        run_well("agentd", &["passwd", "--data", &data], PASSWORD)?;
+        let mut command = self.host.command(program("agentd")?);
+        command.args(["run", "--trap-listen", "none", "--data", &data, "--listen", &format!("0.0.0.0:{PAGES}")]);
+        command.arg("--netcfgd").arg(self.socket());
+        command.env("NO_COLOR", "1").env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
+        let mut daemon = Daemon::start(command, &self.log("agentd"))?;
+        daemon.says("the pages are at").await?;
+        self.agentd = Some(daemon);
         Ok(())
+    }
+
+    /// Ends agentd as a crash would.
+    pub fn kill_agentd(&mut self) -> Result<()> {
+        self.agentd.take().map_or(Ok(()), Daemon::kill)
     }
 
     /// The folder of its configurations.
@@ -408,6 +444,33 @@ impl Unit {
         })
         .await;
         seen.with_context(|| format!("last: {last:#?}\n{}", self.said()))
+    }
+
+    /// Waits until a change has ended, however long a trial may take: time to check, to apply, to confirm.
+    pub async fn ends(&self) -> Result<Ending> {
+        let promised = Duration::from_secs(8 + 15 + 120 + 30);
+        let ended = until_within(promised, "the change ends", async || {
+            let Ok(status) = self.status().await else { return Ok(None) };
+            Ok(status.last.filter(|_| status.trial.is_none()).map(|last| last.ending))
+        });
+        ended.await.with_context(|| self.said())
+    }
+
+    /// Waits until a trial waits for its confirmation, and gives its nonce.
+    pub async fn awaits(&self) -> Result<String> {
+        self.becomes("the trial waits for confirmation", |status| {
+            status.trial.as_ref().filter(|trial| trial.stage == Stage::Awaiting).map(|trial| trial.nonce.clone())
+        })
+        .await
+    }
+
+    /// The same of a netcfgd that may end meanwhile: then it fails.
+    pub async fn awaits_or_ends(&self) -> Result<String> {
+        until("the trial waits for confirmation", async || {
+            let trial = self.status().await?.trial;
+            Ok(trial.filter(|trial| trial.stage == Stage::Awaiting).map(|trial| trial.nonce))
+        })
+        .await
     }
 
     /// The address that the DHCP server gave.

@@ -8,3 +8,4 @@ pub mod programs;
 pub mod repository;
 pub mod visitor;
 pub mod wait;
+pub mod wrong_networks;

@@ -11,14 +11,23 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const STEP: Duration = Duration::from_millis(50);
 
 /// Looks until there is something, and returns it.
-pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    until_within(PATIENCE, what, look).await
+}
+
+/// The same with another limit: for what is promised within a time that is longer.
+pub async fn until_within<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let begun = Instant::now();
     loop {
         if let Some(found) = look().await? {
             return Ok(found);
         }
-        if begun.elapsed() > PATIENCE {
-            bail!("waited {} seconds in vain: {what}", PATIENCE.as_secs());
+        if begun.elapsed() > patience {
+            bail!("waited {} seconds in vain: {what}", patience.as_secs());
         }
         tokio::time::sleep(STEP).await;
     }
