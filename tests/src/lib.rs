@@ -6,6 +6,7 @@ pub mod house;
 pub mod lan;
 pub mod programs;
 pub mod repository;
+pub mod usb_guest;
 pub mod visitor;
 pub mod wait;
 pub mod wrong_networks;

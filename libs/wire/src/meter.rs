@@ -315,7 +315,8 @@ mod tests {
     }
 
     fn happenings() -> impl Strategy<Value = Vec<Happening>> {
-        let boards = prop_oneof![Just(0), Just(u64::from(u32::MAX) - 20_000_000), (1_u64..80).prop_map(|n| n * 40_000_000)];
+        let boards =
+            prop_oneof![Just(0), Just(u64::from(u32::MAX) - 20_000_000), (1_u64..80).prop_map(|n| n * 40_000_000)];
         let happening = prop_oneof![
             8 => (0_u64..300, 1_i64..3000).prop_map(|(pages, minutes)| Happening::Print(pages, minutes)),
             1 => prop_oneof![Just(0), Just(3_999_999_999)].prop_map(Happening::Glitch),

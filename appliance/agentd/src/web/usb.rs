@@ -43,7 +43,7 @@ texts! {
         no_pjl: "Lists no PJL: only whether it answers, its device id and its port status can be read",
             "Nennt kein PJL: Lesbar ist nur, ob er antwortet, seine Gerätekennung und der Portzustand";
         in_use: "{} connections", "{} Verbindungen";
-        device_id: "Device id", "Gerätekennung";
+        device_id: "Device id", "Kennung";
         use_: "The port", "Der Port";
         status_only: "Status only", "Nur Status";
         prints: "Prints", "Druckt";
