@@ -394,7 +394,8 @@ impl Reader {
                 wants.push(Want::Name(name));
             }
         }
-        Question { operation: Operation::Get, names, context, wants, tentative: false }
+        let tentative = self.is_unproven(context.as_ref());
+        Question { operation: Operation::Get, names, context, wants, tentative }
     }
 
     /// How much room a name takes in an answer, by its value at the last reading.
@@ -436,8 +437,13 @@ impl Reader {
             }
             _ => Operation::GetNext,
         };
-        let tentative = self.phase == Phase::Greeting && self.answered == 0;
+        let tentative = self.phase == Phase::Greeting && self.answered == 0 || self.is_unproven(self.context.as_ref());
         Question { operation, names, context: self.context.clone(), wants, tentative }
+    }
+
+    /// Whether a context has not answered yet. Most devices have no other than the default one, and meet it with silence.
+    fn is_unproven(&self, context: Option<&String>) -> bool {
+        context.is_some_and(|context| !self.variables.has_context(context))
     }
 
     /// Takes the answer to a question.
@@ -467,9 +473,8 @@ impl Reader {
 
     /// Takes the news that a question stayed without an answer, however often it was repeated.
     pub fn handle_silence(&mut self, question: Question) -> Result<(), ReadError> {
-        let unknown = |context: &String| !self.variables.has_context(context);
-        if question.context == self.context && question.context.as_ref().is_some_and(unknown) {
-            // A context that a device does not have is silence, and no reason to think ill of what it does have.
+        if question.context == self.context && self.is_unproven(question.context.as_ref()) {
+            // No reason to think ill of what the device has in the default context.
             self.leave_context();
             return Ok(());
         }
