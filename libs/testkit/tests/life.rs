@@ -19,7 +19,7 @@ const KYOCERA: &str = "kyocera_taskalfa-4054ci";
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
-fn every_recording_has_a_life_that_fits_it() {
+fn every_life_fits_its_recording() {
     let stems = |folder: &str, extension: &str| {
         let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
         let files = entries.filter(|path| path.extension().is_some_and(|found| found == extension));
@@ -27,7 +27,9 @@ fn every_recording_has_a_life_that_fits_it() {
         stems.sort();
         stems
     };
-    assert_eq!(stems("agent-core/walks", "snmprec"), stems("demo/life", "toml"));
+    let recordings = stems("agent-core/walks", "snmprec");
+    let without: Vec<_> = stems("demo/life", "toml").into_iter().filter(|stem| !recordings.contains(stem)).collect();
+    assert_eq!(without, [""; 0], "a life needs the recording that it changes");
     for stem in models() {
         let (life, printer) = life(&stem, Plan::default());
         let shown = show(&life, printer.clone());
