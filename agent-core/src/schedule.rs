@@ -1,18 +1,64 @@
-//! When each device is polled next: spread evenly over the interval, backed off while a device is silent.
+//! When each device is polled next: spread evenly over the interval, less often while a device is silent or slow.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::tick::Tick;
 
-/// A silent device is polled at most this many times less often.
+/// A device is polled at most this many times less often than the others.
 const MAX_BACK_OFF: u32 = 8;
+/// A reading may take one part in so many of the time between two: a controller that is busy answering does not print.
+const PARTS: u32 = 20;
+/// No reading that is quicker is called slow, however short the interval.
+const QUICK: Duration = Duration::from_secs(5);
+
+/// How a poll has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Poll {
+    /// With a reading, after so long.
+    Answered(Duration),
+    /// Without one.
+    Silent,
+}
+
+/// Why a device is polled less often than the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It does not answer.
+    Silent,
+    /// A reading of it takes so long.
+    Slow(Duration),
+}
+
+/// A device that is polled less often than the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slowed {
+    /// The time from one poll to the next.
+    pub every: Duration,
+    /// Why.
+    pub reason: Reason,
+    /// For how long it has been so.
+    pub lasts: Duration,
+}
 
 #[derive(Debug)]
 struct Entry {
     due: Tick,
     failures: u32,
+    took: Duration,
+    slowed_since: Option<Tick>,
     under_way: bool,
+}
+
+impl Entry {
+    /// The time to the next poll, where the others have `interval`.
+    fn wait(&self, interval: Duration) -> Duration {
+        match self.failures {
+            0 if self.took < QUICK => interval,
+            0 => (self.took * PARTS).clamp(interval, interval * MAX_BACK_OFF),
+            failures => interval * (1_u32 << (failures - 1).min(3)).min(MAX_BACK_OFF),
+        }
+    }
 }
 
 /// The times of all devices; `K` names a device.
@@ -35,7 +81,13 @@ impl<K: Ord + Clone> Schedule<K> {
 
     /// Adds a device that was never read: due at once. A device that is known already keeps its time.
     pub fn add(&mut self, now: Tick, device: K) {
-        self.entries.entry(device).or_insert(Entry { due: now, failures: 0, under_way: false });
+        self.entries.entry(device).or_insert(Entry {
+            due: now,
+            failures: 0,
+            took: Duration::ZERO,
+            slowed_since: None,
+            under_way: false,
+        });
     }
 
     /// Forgets a device.
@@ -68,14 +120,25 @@ impl<K: Ord + Clone> Schedule<K> {
 
     /// Notes that a poll has ended. `spread` is any number that belongs to the device, such as a hash: polls that began
     /// together drift apart by it, up to a tenth of the interval at each turn.
-    pub fn done(&mut self, now: Tick, device: &K, answered: bool, spread: u32) {
+    pub fn done(&mut self, now: Tick, device: &K, poll: Poll, spread: u32) {
         let interval = self.interval;
         let Some(entry) = self.entries.get_mut(device) else { return };
         entry.under_way = false;
-        entry.failures = if answered { 0 } else { entry.failures.saturating_add(1) };
-        let wait = interval * (1_u32 << entry.failures.saturating_sub(1).min(3)).min(MAX_BACK_OFF);
+        match poll {
+            Poll::Answered(took) => (entry.failures, entry.took) = (0, took),
+            Poll::Silent => entry.failures = entry.failures.saturating_add(1),
+        }
+        let wait = entry.wait(interval);
+        entry.slowed_since = (wait > interval).then(|| entry.slowed_since.unwrap_or(now));
         let earlier = interval / 10 * (spread % 1000) / 1000;
         entry.due = now + wait.saturating_sub(earlier);
+    }
+
+    /// Whether and why a device is polled less often than the others.
+    pub fn slowed(&self, now: Tick, device: &K) -> Option<Slowed> {
+        let entry = self.entries.get(device)?;
+        let reason = if entry.failures > 0 { Reason::Silent } else { Reason::Slow(entry.took) };
+        Some(Slowed { every: entry.wait(self.interval), reason, lasts: now.since(entry.slowed_since?) })
     }
 
     /// How many devices are on the schedule.
@@ -103,7 +166,7 @@ mod tests {
         schedule.add(at(0), "a");
         assert_eq!(schedule.poll_due(at(0)), Some("a"));
         assert_eq!(schedule.poll_due(at(1000)), None, "under way");
-        schedule.done(at(2), &"a", true, 0);
+        schedule.done(at(2), &"a", Poll::Answered(Duration::from_secs(2)), 0);
         assert_eq!(schedule.poll_due(at(301)), None);
         assert_eq!(schedule.poll_timeout(), Some(at(302)));
         assert_eq!(schedule.poll_due(at(302)), Some("a"));
@@ -117,9 +180,30 @@ mod tests {
         for _ in 0..6 {
             let due = schedule.poll_timeout().unwrap();
             assert_eq!(schedule.poll_due(due), Some("a"));
-            schedule.done(due, &"a", false, 0);
+            schedule.done(due, &"a", Poll::Silent, 0);
             waits.push(schedule.poll_timeout().unwrap().since(due).as_secs());
         }
         assert_eq!(waits, [100, 200, 400, 800, 800, 800]);
+        let slowed = schedule.slowed(at(2000), &"a").unwrap();
+        assert_eq!(slowed.reason, Reason::Silent);
+        assert_eq!((slowed.every.as_secs(), slowed.lasts.as_secs()), (800, 1900));
+        schedule.done(at(2000), &"a", Poll::Answered(Duration::from_secs(1)), 0);
+        assert_eq!(schedule.slowed(at(2000), &"a"), None);
+    }
+
+    #[test]
+    fn slow_devices_are_read_for_a_twentieth_of_the_time_at_most() {
+        let mut schedule = Schedule::new(Duration::from_secs(100));
+        schedule.add(at(0), "a");
+        for (took, every) in [(4, 100), (5, 100), (10, 200), (300, 800), (1, 100)] {
+            let due = schedule.poll_timeout().unwrap();
+            assert_eq!(schedule.poll_due(due), Some("a"));
+            let end = due + Duration::from_secs(took);
+            schedule.done(end, &"a", Poll::Answered(Duration::from_secs(took)), 0);
+            assert_eq!(schedule.poll_timeout().unwrap().since(end).as_secs(), every);
+            let slowed = schedule.slowed(end, &"a").map(|slowed| (slowed.reason, slowed.every.as_secs()));
+            let expected = (every > 100).then_some((Reason::Slow(Duration::from_secs(took)), every));
+            assert_eq!(slowed, expected);
+        }
     }
 }

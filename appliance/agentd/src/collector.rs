@@ -15,7 +15,7 @@ use agent_core::printer_mib::{self, System};
 use agent_core::profile::Profiles;
 use agent_core::reader::{ReadError, Reading, Remark};
 use agent_core::register::{self, Notice, Owner, Register, Settled};
-use agent_core::schedule::Schedule;
+use agent_core::schedule::{Poll, Reason, Schedule};
 use agent_core::search;
 use agent_core::snmp::Credential;
 use agent_core::snmp::traps::{Counts, Receiver};
@@ -74,6 +74,19 @@ pub struct Activity {
     pub watched: usize,
     /// What became of traps.
     pub traps: TrapState,
+    /// Devices that are polled less often than the others, by address and port.
+    pub slowed: BTreeMap<String, Slowed>,
+}
+
+/// A device that is polled less often than the others.
+#[derive(Debug, Clone, Copy)]
+pub struct Slowed {
+    /// The time from one poll to the next.
+    pub every: Duration,
+    /// Why.
+    pub reason: Reason,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// How the receiving of traps stands.
@@ -320,8 +333,13 @@ impl Collector {
             .collect();
         for address in gone {
             self.targets.remove(&address);
-            self.schedule.remove(&address);
+            self.unschedule(address);
         }
+    }
+
+    fn unschedule(&mut self, address: SocketAddr) {
+        self.schedule.remove(&address);
+        lock(&self.activity).slowed.remove(&address.to_string());
     }
 
     fn watch(&mut self, address: SocketAddr, credential: Credential, device: Option<DeviceId>) {
@@ -337,7 +355,7 @@ impl Collector {
     fn order_polls(&mut self) {
         while let Some(address) = self.schedule.poll_due(self.driver.now()) {
             let Some(target) = self.targets.get_mut(&address) else {
-                self.schedule.remove(&address);
+                self.unschedule(address);
                 continue;
             };
             let is_hard_to_tell = self.register.is_hard_to_tell(&address);
@@ -380,7 +398,8 @@ impl Collector {
     async fn handle(&mut self, event: Event) {
         match event {
             Event::Read(finished) => {
-                let Finished { address, credential, outcome, full, cost, .. } = *finished;
+                let Finished { address, credential, outcome, full, cost, took } = *finished;
+                self.note_poll(address, if outcome.is_ok() { Poll::Answered(took) } else { Poll::Silent });
                 let card = self.searches.has_read(address);
                 match outcome {
                     Ok(reading) if reading.outdated => {
@@ -394,6 +413,21 @@ impl Collector {
                     Err(error) => self.miss(address, &error).await,
                 }
             }
+        }
+    }
+
+    fn note_poll(&mut self, address: SocketAddr, poll: Poll) {
+        let now = self.driver.now();
+        self.schedule.done(now, &address, poll, spread(&address));
+        let slowed = self.schedule.slowed(now, &address).map(|slowed| Slowed {
+            every: slowed.every,
+            reason: slowed.reason,
+            since: Timestamp::now() - slowed.lasts,
+        });
+        let mut activity = lock(&self.activity);
+        match slowed {
+            Some(slowed) => drop(activity.slowed.insert(address.to_string(), slowed)),
+            None => drop(activity.slowed.remove(&address.to_string())),
         }
     }
 
@@ -419,7 +453,7 @@ impl Collector {
                 log::error!(error:% = format!("{error:#}"); "a finding is not described");
             }
             self.targets.remove(&address);
-            self.schedule.remove(&address);
+            self.unschedule(address);
             self.register.handle_silence(address);
             return self.follow_register().await;
         }
@@ -427,7 +461,6 @@ impl Collector {
             log::warn!(most = MAX_TARGETS; "more devices than are watched at most; a device is left out");
             return;
         }
-        self.schedule.done(self.driver.now(), &address, true, spread(&address));
         let Some(fresh) = made_id() else { return };
         let up_time = printer_mib::up_time_name().and_then(|name| reading.variables.get(name.arcs())?.number());
         let up_time = up_time.and_then(|up_time| u64::try_from(up_time).ok());
@@ -470,7 +503,7 @@ impl Collector {
             Owner::Device(id) => id,
             Owner::Elsewhere(id) => {
                 self.targets.remove(&address);
-                self.schedule.remove(&address);
+                self.unschedule(address);
                 let also_at = self.register.known(&id).map(|device| device.also_at.clone()).unwrap_or_default();
                 return self.write(Write::AlsoAt(id, also_at, held.read_at, notices)).await;
             }
@@ -532,7 +565,6 @@ impl Collector {
     }
 
     async fn miss(&mut self, address: SocketAddr, error: &ReadError) {
-        self.schedule.done(self.driver.now(), &address, false, spread(&address));
         self.register.handle_silence(address);
         self.follow_register().await;
         let Some(target) = self.targets.get_mut(&address) else { return };
@@ -551,7 +583,7 @@ impl Collector {
             }
             None if failures >= FAILURES_TO_DROP => {
                 self.targets.remove(&address);
-                self.schedule.remove(&address);
+                self.unschedule(address);
             }
             _ => {}
         }

@@ -1,5 +1,6 @@
 //! The list of devices, and one device.
 
+use agent_core::schedule::Reason;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, Query};
@@ -13,13 +14,13 @@ use webkit::form::CheckedForm;
 use webkit::moment::{Ago, date};
 use webkit::page::Problem;
 use webkit::site::Visit;
-use webkit::text::{fill, number};
+use webkit::text::{Lang, fill, number};
 use webkit::texts;
 use wire::device::{Condition, DeviceId};
 use wire::meter::{CounterKey, Remark};
 
 use super::{Parts, events};
-use crate::collector::Command;
+use crate::collector::{Command, Slowed};
 use crate::store::devices::DeviceLine;
 use crate::store::events::OpenQuestion;
 use crate::store::meters::DailyMeter;
@@ -84,6 +85,8 @@ texts! {
         decided_already: "That has been decided already.", "Das ist schon entschieden.";
         also_at: "Answers at {} too.", "Antwortet auch unter {}.";
         cost: "The last reading took {} packets and {} bytes.", "Die letzte Lesung brauchte {} Pakete und {} Byte.";
+        slowed_silent: "Polled every {} min only, because it does not answer:", "Wird nur alle {} min gelesen, weil es nicht antwortet:";
+        slowed_slow: "Polled every {} min only, because a reading takes {} s:", "Wird nur alle {} min gelesen, weil eine Lesung {} s dauert:";
         log: "What happened", "Was geschah";
         when: "When", "Wann";
         what: "What", "Was";
@@ -274,6 +277,7 @@ fn unformula(text: &str) -> String {
 struct DevicePage {
     questions: Vec<QuestionView>,
     remarks: Vec<String>,
+    slowed: Option<(String, Ago)>,
     also_at: Option<String>,
     cost: String,
     events: Vec<(Ago, String)>,
@@ -305,9 +309,11 @@ pub(super) async fn show(
         .await?;
     let Some((line, record, meters, events)) = found else { return Err(Problem::not_found()) };
     let questions = question_views(&visit, &parts, Some(&id)).await?;
+    let slowed = parts.collector.activity().slowed.get(&line.address).copied();
     let page = DevicePage {
         t,
         questions,
+        slowed: slowed.map(|slowed| (slowed_words(lang, &slowed), visit.viewer.ago_and_when(slowed.since))),
         remarks: line.remarks.iter().map(|(kind, about)| events::remark(lang, kind, about)).collect(),
         also_at: Some(fill(t.also_at, &[&shown_address(&line.also_at)])).filter(|_| !line.also_at.is_empty()),
         cost: fill(t.cost, &[&number(lang, u64::from(line.packets)), &number(lang, line.octets)]),
@@ -320,6 +326,16 @@ pub(super) async fn show(
         meters: meter_rows(&visit, &meters),
     };
     Ok(visit.live_page(&device_name(lang, &record), 5, &page))
+}
+
+/// How often a device is polled that is polled less often than the others, and why.
+fn slowed_words(lang: Lang, slowed: &Slowed) -> String {
+    let t = Texts::of(lang);
+    let minutes = (slowed.every.as_secs() + 30) / 60;
+    match slowed.reason {
+        Reason::Silent => fill(t.slowed_silent, &[&minutes]),
+        Reason::Slow(took) => fill(t.slowed_slow, &[&minutes, &took.as_secs()]),
+    }
 }
 
 /// A day of the meter: the value, and what was counted since the day before in the same epoch, or why that cannot be told.
