@@ -15,9 +15,6 @@ ALTER TABLE device ADD COLUMN remarks TEXT NOT NULL DEFAULT '';
 ALTER TABLE device ADD COLUMN packets INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE device ADD COLUMN octets INTEGER NOT NULL DEFAULT 0;
 
--- The device that a removed one turned out to be.
-ALTER TABLE removed_device ADD COLUMN same_as TEXT;
-
 -- The newest events of each device.
 CREATE TABLE event (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,

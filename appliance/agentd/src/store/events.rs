@@ -175,7 +175,7 @@ impl Store {
             change.execute("UPDATE OR IGNORE question SET newer = ?1 WHERE newer = ?2", [old, new])?;
             change.execute("DELETE FROM question WHERE older = newer", [])?;
             change.execute("DELETE FROM device WHERE id = ?1", [new])?;
-            change.execute("INSERT OR REPLACE INTO removed_device (id, same_as) VALUES (?1, ?2)", [new, old])?;
+            change.execute("INSERT OR IGNORE INTO removed_device (id) VALUES (?1)", [new])?;
             add(change, old, at, "same", new, by)
         })
     }
