@@ -1,4 +1,5 @@
-//! `agentd read` against net-snmp's agent over SNMPv3 and TCP: every protocol that it knows, every refusal.
+//! The agent against net-snmp: `agentd read` over SNMPv3 and TCP with every protocol that it knows and every refusal; and a
+//! printer that speaks SNMPv3 alone, set up on the page, whose informs net-snmp sends.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 use std::fmt::Write as _;
@@ -8,9 +9,14 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use system_tests::house::Folder;
+use system_tests::house::{Folder, House};
 use system_tests::programs::{Daemon, run};
+use system_tests::repository::root;
 use system_tests::wait::until_true;
+use testkit::printer_sim::Printer;
+use testkit::recording::Recording;
+use testkit::sim_site::SimSite;
+use testkit::usm::{self, Cipher, Hash, Usm};
 
 const HASHES: [&str; 6] = ["MD5", "SHA", "SHA-224", "SHA-256", "SHA-384", "SHA-512"];
 /// What net-snmp calls a cipher, what we call it, and how its keys are made longer.
@@ -135,5 +141,77 @@ async fn what_is_wrong_is_said() -> Result<()> {
         String::from_utf8(nobody.stderr)?.contains("AGENTD_AUTH_PASSWORD"),
         "a password that is missing is asked for"
     );
+    Ok(())
+}
+
+/// What a person does: enters a user on the page, names him in a range; and what the printer does then: it informs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_printer_with_a_user_is_set_up_on_the_page_and_heard() -> Result<()> {
+    let recording = Recording::load(root().join("agent-core/walks/kyocera_taskalfa-4054ci.snmprec"))?;
+    let user = usm::User {
+        name: "monitor".to_owned(),
+        auth: Some((Hash::Sha256, "auth-pass".to_owned())),
+        privacy: Some((Cipher::Aes128, "priv-pass".to_owned())),
+        reeder: false,
+    };
+    let engine = [0x80, 0, 0, 0, 4, b'p', b'r', b'i', b'n', b't'];
+    let printer = Printer::new(recording).with_usm(Usm::new(&engine, vec![user])).without_communities();
+    let site = SimSite::start(vec![printer]).await?;
+    let address = site.addresses()[0];
+    let (ip, port) = (address.ip().to_string(), address.port().to_string());
+    let mut agent = House::agent()?;
+    agent.set_password()?;
+    agent.start().await?;
+    let visitor = agent.visitor().await?;
+    let user = |auth_password| {
+        [
+            ("name", "monitor"),
+            ("auth", "SHA-256"),
+            ("auth_password", auth_password),
+            ("privacy", "AES-128"),
+            ("priv_password", "priv-pass"),
+        ]
+    };
+    let range = format!("[[scan]]\nrange = \"{ip}\"\nport = {port}\nusers = [\"monitor\"]\n");
+
+    let page = visitor.open("/snmp").await?;
+    let refused = visitor.fill_in(&page, "/snmp/user", &user("short")).await?;
+    ensure!(refused.says("8 to 255 characters"), "{}", refused.text());
+    let page = visitor.open("/snmp").await?;
+    let added = visitor.fill_in(&page, "/snmp/user", &user("auth-pass")).await?;
+    ensure!(added.says("The user is added") && !added.html.contains("-pass\""), "{}", added.html);
+    agent.command(&["provision", "-"], &range)?;
+    let page = visitor.open("/discovery").await?;
+    visitor.fill_in(&page, "/discovery/search", &[]).await?;
+    until_true("the printer on the page", async || Ok(visitor.open("/").await?.says("TASKalfa 4054ci"))).await?;
+
+    let said = agent.said();
+    let traps = said.split("address=UDP ").nth(1).and_then(|rest| rest.split_whitespace().next()).context("no port")?;
+    let source = format!("--clientaddr={ip}");
+    let options =
+        ["-v3", "-u", "monitor", "-l", "authPriv", "-a", "SHA-256", "-A", "auth-pass", "-x", "AES", "-X", "priv-pass"];
+    let inform = |options: &[&str]| {
+        let mut command = Command::new("snmpinform");
+        command.env("SNMPCONFPATH", "/nonexistent").args(["-m", "", "-M", "", "-t", "5"]).args(options);
+        command.args([traps, "", "1.3.6.1.6.3.1.1.5.1"]);
+        command.output().context("snmpinform is missing. On Debian: apt-get install snmp")
+    };
+    let before = site.with(0, |printer| printer.traffic().datagrams_in);
+    let confirmed = inform(&[&[source.as_str()][..], &options].concat())?;
+    ensure!(confirmed.status.success(), "{}", String::from_utf8_lossy(&confirmed.stderr));
+    until_true("an early poll", async || Ok(site.with(0, |printer| printer.traffic().datagrams_in) > before)).await?;
+    let confirmed = inform(&[source.as_str(), "-v2c", "-c", "whatever"])?;
+    ensure!(confirmed.status.success(), "{}", String::from_utf8_lossy(&confirmed.stderr));
+    // From where no printer is, nobody hears anything.
+    let stranger = inform(&["-r", "0", "-v2c", "-c", "whatever"])?;
+    ensure!(!stranger.status.success(), "a stranger was answered");
+    let page = visitor.open("/snmp").await?;
+    ensure!(page.says("Informs confirmed 2") && page.says("Devices polled early 1"), "{}", page.text());
+    ensure!(page.says("from unknown addresses 1"), "{}", page.text());
+
+    // Who is still named by a range stays; nothing secret is in the log.
+    let kept = visitor.fill_in(&page, "/snmp/user/remove", &[]).await?;
+    ensure!(kept.says("still names this user"), "{}", kept.text());
+    ensure!(!agent.said().contains("-pass"), "a password is in the log");
     Ok(())
 }
