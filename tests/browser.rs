@@ -81,6 +81,8 @@ async fn first_visit(browser: &Browser, house: &House) -> Result<()> {
 
 async fn log_in(browser: &Browser, house: &House) -> Result<()> {
     browser.click("Log out").await?;
+    // Going on at once could cut the request short.
+    browser.sees("Log in").await?;
     browser.go(house.url()).await?;
     fits_a_phone(browser).await?;
     type_password(browser, "wrong horse battery").await?;
@@ -105,14 +107,14 @@ async fn search(browser: &Browser, agent: &House, site: &SimSite) -> Result<()> 
     browser.go(agent.url()).await?;
     browser.click("Set up the search").await?;
     browser.fill("Range", "300.1.1.1/8").await?;
-    browser.fill("UDP port", &first.port().to_string()).await?;
+    browser.fill("Port", &first.port().to_string()).await?;
     browser.fill("Communities", "first\nsecond").await?;
     browser.click("Add range").await?;
     browser.sees("300.1.1.1").await?;
     ensure!(browser.text_of(ALERT).await?.contains("300.1.1.1/8"), "the complaint does not name the range");
     refused(browser).await?;
     for (label, typed) in
-        [("Range", "300.1.1.1/8"), ("UDP port", &first.port().to_string()), ("Communities", "first\nsecond")]
+        [("Range", "300.1.1.1/8"), ("Port", &first.port().to_string()), ("Communities", "first\nsecond")]
     {
         ensure!(browser.value(label).await? == typed, "{label} has to be typed again");
     }
