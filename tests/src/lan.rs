@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use netcfg::{
     config::Form,
-    request::{Answer, Ending, LONGEST_LINE, Request, Stage, Status, encode},
+    request::{Answer, Ending, LONGEST_LINE, Refusal, Request, Stage, Status, encode},
 };
 use nix::sched::{CloneFlags, setns};
 use tokio::{
@@ -427,9 +427,15 @@ impl Unit {
         }
     }
 
-    /// Begins a trial.
+    /// Begins a trial, once nothing else is under way: after a start, the committed configuration is being applied.
     pub async fn attempt(&self, form: &Form, force: bool) -> Result<Answer> {
-        self.ask(&Request::Try { form: form.clone(), force }).await
+        until("nothing else is under way", async || {
+            match self.ask(&Request::Try { form: form.clone(), force }).await? {
+                Answer::Refused { why: Refusal::Busy } => Ok(None),
+                answer => Ok(Some(answer)),
+            }
+        })
+        .await
     }
 
     /// Waits until the status is as wanted, and gives what was wanted of it.
