@@ -233,7 +233,12 @@ async fn the_page_is_worked_and_agentd_killed() -> Result<()> {
         };
         let wrong = visitor.fill_in(&page, "/network", &typed("192.168.77.0")).await?;
         ensure!(wrong.status == 422 && wrong.says("is the subnet itself"), "{}", wrong.text());
-        visitor.fill_in(&page, "/network", &typed(WANTED)).await?;
+        // After a start, the committed configuration is being applied.
+        until("the form is taken", async || {
+            let answer = visitor.fill_in(&page, "/network", &typed(WANTED)).await?;
+            Ok((!answer.says("Another change is being tried")).then_some(()))
+        })
+        .await?;
         until("the link", async || Ok(visitor.open("/network").await?.link(WANTED).ok())).await
     })?;
     let path = link.strip_prefix(&format!("http://{WANTED}:{PAGES}")).context(link.clone())?.to_owned();
