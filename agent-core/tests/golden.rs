@@ -45,6 +45,17 @@ fn every_walk_yields_its_golden_device() {
 
 /// Every profile is tried on a recording of its own, whose name begins with it; the page about makers names both.
 #[test]
+fn a_description_that_is_taken_apart_stays_whole_among_what_the_device_says() {
+    let walk = walks().into_iter().find(|walk| walk.ends_with("xerox_altalink-c8145.snmprec")).unwrap();
+    let mut world = World::new().with(1, Printer::new(Recording::load(&walk).unwrap()));
+    let reading = world.read(1, &[Credential::v2c("public")]).outcome.unwrap();
+    let profiles = Profiles::built_in().unwrap();
+    let evidence = profiles.evidence(profiles.named(&reading.profile), &reading.variables);
+    let whole = evidence.iter().find(|told| told.source == "1.3.6.1.2.1.43.11.1.1.6.1.1").unwrap();
+    assert_eq!((whole.field, whole.value.as_str()), ("supply", "Black Toner, PN 006R01746;SN4C1F04A9E0000481"));
+}
+
+#[test]
 fn the_page_about_makers_is_true_and_every_profile_has_a_recording() {
     let mut page = String::from(
         "# Which makers' devices are read, and what of them\n\n\

@@ -10,7 +10,7 @@ use super::{
     PRT_SUPPLIES_LEVEL, PRT_SUPPLIES_MAX_CAPACITY, PRT_SUPPLIES_TYPE, PRT_SUPPLIES_UNIT, level_and_capacity, raw,
     row_indexes,
 };
-use crate::oid::dotted;
+use crate::oid::{Oid, dotted};
 use crate::profile::SupplyRules;
 use crate::reader::Variables;
 
@@ -60,6 +60,14 @@ pub fn supplies(variables: &Variables, rules: &SupplyRules) -> Vec<Supply> {
         })
         .take(256)
         .collect()
+}
+
+/// What the device calls each of its supplies, whole.
+pub fn supply_descriptions(variables: &Variables) -> impl Iterator<Item = (Oid, String)> {
+    let column = PRT_SUPPLIES_DESCRIPTION.arcs;
+    variables
+        .column(column)
+        .filter_map(move |(index, _)| Some((Oid::new(column)?.child(index), variables.text(column, index)?)))
 }
 
 /// The colorant of that number of the same device; devices that leave the device index out have it in no row.

@@ -21,8 +21,8 @@ pub(super) struct Found {
 /// Something that a device says of itself, at one of the places where it may say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// What it says something of: a field of the identity (`serial`, `model` …), `deviceId`, `counter`, or `record` for a record
-    /// of a binary value.
+    /// What it says something of: a field of the identity (`serial`, `model` …), `deviceId`, `counter`, `supply` for a
+    /// description that the snapshot has in parts, or `record` for a record of a binary value.
     pub field: &'static str,
     /// What it says, whole.
     pub value: String,
@@ -163,6 +163,12 @@ impl Profiles {
                 chosen: blob.explains(record.tag),
             }));
         }
+        let supplies = self.supplies(profile, variables, None);
+        list.extend(
+            printer_mib::supply_descriptions(variables)
+                .filter(|(_, words)| supplies.iter().all(|supply| supply.description != *words))
+                .map(|(source, words)| Evidence { chosen: false, ..standard("supply", words, source.to_string()) }),
+        );
         let mut seen = std::collections::BTreeSet::new();
         list.retain(|evidence| seen.insert((evidence.field, evidence.source.clone(), evidence.value.clone())));
         list
