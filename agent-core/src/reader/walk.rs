@@ -70,7 +70,7 @@ impl Walk {
             1
         } else {
             // Longer than such columns are: by how much, nobody knows.
-            self.rows.div_ceil(2).max(2)
+            self.rows.max(2)
         }
     }
 
