@@ -242,9 +242,12 @@ impl Searches {
         Ok(())
     }
 
-    /// Notes a printer that was new.
+    /// Notes a printer that was new. The slowest are read when the search is over already.
     pub fn has_added(&mut self) {
         self.added += 1;
+        if let Some(last) = self.last.as_mut().filter(|_| self.running.is_empty()) {
+            last.added = self.added;
+        }
     }
 
     /// Does what is due. Call it about once a second.
