@@ -7,8 +7,7 @@ pub mod conversation;
 pub mod message;
 
 use wire::device::DeviceId;
-
-use crate::identity::is_serial;
+use wire::identity::is_serial;
 
 /// The port of the first printer; further ones follow.
 pub const FIRST_PORT: u16 = 9418;

@@ -13,8 +13,9 @@ use std::net::SocketAddr;
 
 use jiff::{SignedDuration, Timestamp};
 use wire::device::DeviceId;
+use wire::identity::{Likeness, Marks};
 
-use crate::identity::{Likeness, Marks, Pulse, Sighting};
+use crate::identity::{Pulse, Sighting};
 
 /// New devices that one address may bring forth in a day. A device that says another serial number at each reading would
 /// fill the store otherwise.
@@ -173,17 +174,24 @@ pub struct Register {
     held: BTreeMap<SocketAddr, Hold>,
     /// Pairs about which a person was asked already, the older first.
     asked: BTreeSet<(DeviceId, DeviceId)>,
+    /// Names of devices that turned out to be others. The manager may still hear of them: they are never given again.
+    given_up: BTreeSet<DeviceId>,
     births: BTreeMap<SocketAddr, Vec<Timestamp>>,
     events: VecDeque<Event>,
 }
 
 impl Register {
-    /// A register of the devices that were known before and of the pairs that a person was asked about. Where several had an
-    /// address, the one that was read last has it.
-    pub fn new(known: impl IntoIterator<Item = Known>, asked: impl IntoIterator<Item = (DeviceId, DeviceId)>) -> Self {
+    /// A register of the devices that were known before, of the pairs that a person was asked about, and of the names that were
+    /// given up. Where several had an address, the one that was read last has it.
+    pub fn new(
+        known: impl IntoIterator<Item = Known>,
+        asked: impl IntoIterator<Item = (DeviceId, DeviceId)>,
+        given_up: impl IntoIterator<Item = DeviceId>,
+    ) -> Self {
         let mut known: Vec<Known> = known.into_iter().collect();
         known.sort_by_key(|device| device.pulse.at);
-        let mut register = Self { asked: asked.into_iter().collect(), ..Self::default() };
+        let (asked, given_up) = (asked.into_iter().collect(), given_up.into_iter().collect());
+        let mut register = Self { asked, given_up, ..Self::default() };
         for device in known {
             register.at.insert(device.address, device.id.clone());
             for alias in &device.also_at {
@@ -261,6 +269,7 @@ impl Register {
     /// both answer, the older keeps its address and has that of the newer beside it. Gives whether the older one has moved.
     pub fn unite(&mut self, older: &DeviceId, newer: &DeviceId) -> bool {
         let Some(gone) = self.devices.remove(newer) else { return false };
+        self.given_up.insert(newer.clone());
         let here = self.devices.get(older).is_some_and(|device| {
             let differs = Likeness::of(&device.marks, &gone.marks).serial == Some(false);
             !device.is_silent && !differs && self.is_at_home(device)
@@ -573,7 +582,8 @@ impl Register {
     }
 
     fn name_for(&self, sighting: &Sighting, fresh: &DeviceId) -> DeviceId {
-        sighting.marks.names().find(|name| !self.devices.contains_key(name)).unwrap_or_else(|| fresh.clone())
+        let is_free = |name: &DeviceId| !self.devices.contains_key(name) && !self.given_up.contains(name);
+        sighting.marks.names().find(is_free).unwrap_or_else(|| fresh.clone())
     }
 
     fn brings_forth_too_many(&mut self, address: SocketAddr, now: Timestamp) -> bool {

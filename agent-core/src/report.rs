@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use wire::device::{DeviceId, DeviceRecord};
 use wire::message::{AgentId, ReportId, SendReports};
+use wire::notes::{Remark, SameDevice};
 
 use crate::change::Changes;
 
@@ -74,15 +75,22 @@ pub struct Sender {
     pub software: String,
 }
 
-/// A report of devices, each with the groups that have changed. The caller passes at most [`SendReports::MAX_DEVICES`].
-pub fn compose(
-    sender: &Sender,
-    id: ReportId,
-    created: Timestamp,
-    devices: Vec<(DeviceRecord, Changes)>,
-    removed: Vec<DeviceId>,
-) -> SendReports {
-    let trimmed = devices.into_iter().map(|(mut record, changes)| {
+/// What a report tells. The caller passes at most as many as a report may hold.
+#[derive(Debug, Clone, Default)]
+pub struct Contents {
+    /// All that the agent says of itself.
+    pub remarks: Vec<Remark>,
+    /// Names that were given up.
+    pub same: Vec<SameDevice>,
+    /// Devices, each with the groups that have changed; at most [`SendReports::MAX_DEVICES`].
+    pub devices: Vec<(DeviceRecord, Changes)>,
+    /// Devices that are watched no longer.
+    pub removed: Vec<DeviceId>,
+}
+
+/// A report.
+pub fn compose(sender: &Sender, id: ReportId, created: Timestamp, contents: Contents) -> SendReports {
+    let trimmed = contents.devices.into_iter().map(|(mut record, changes)| {
         changes.trim(&mut record);
         record
     });
@@ -92,8 +100,10 @@ pub fn compose(
         created,
         agent_name: sender.agent_name.clone(),
         software: sender.software.clone(),
+        remarks: contents.remarks,
+        same: contents.same,
         devices: trimmed.collect(),
-        removed,
+        removed: contents.removed,
     }
 }
 

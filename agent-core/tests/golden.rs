@@ -7,13 +7,13 @@ mod world;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use agent_core::identity::Marks;
 use agent_core::profile::Profiles;
 use agent_core::snmp::Credential;
 use testkit::golden;
 use testkit::printer_sim::Printer;
 use testkit::recording::Recording;
 use wire::device::DeviceRecord;
+use wire::identity::Marks;
 use wire::vocab::Confidence;
 use wire::xml::encode_device;
 use world::{World, address, walks};

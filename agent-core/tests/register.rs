@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use agent_core::identity::{Marks, Pulse, Sighting};
+use agent_core::identity::{Pulse, Sighting};
 use agent_core::register::{Doubt, Event, Known, Notice, Owner, Register, Settled};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use wire::device::DeviceId;
+use wire::identity::Marks;
 
 /// Totals stand so far apart that none can be taken for another that went on printing.
 const APART: u64 = 50_000_000;
@@ -42,6 +43,8 @@ struct World {
     truth: BTreeMap<DeviceId, usize>,
     questions: Vec<(Doubt, DeviceId, DeviceId)>,
     notices: Vec<Notice>,
+    /// Names of devices that turned out to be others.
+    given_up: BTreeSet<DeviceId>,
     names: u32,
     boards: u32,
 }
@@ -63,6 +66,7 @@ impl World {
             truth: BTreeMap::new(),
             questions: Vec::new(),
             notices: Vec::new(),
+            given_up: BTreeSet::new(),
             names: 0,
             boards: 100,
         }
@@ -116,6 +120,7 @@ impl World {
         let number = self.held.remove(&settled.address).expect("a reading is settled once");
         match settled.owner {
             Owner::Device(id) => {
+                assert!(!self.given_up.contains(&id), "{id} was given up and is given again");
                 let owner = *self.truth.entry(id.clone()).or_insert(number);
                 assert_eq!(owner, number, "{id} was given the reading of another device: {:?}", self.devices);
             }
@@ -148,6 +153,7 @@ impl World {
             if self.truth.get(&older) == self.truth.get(&newer) {
                 self.register.unite(&older, &newer);
                 self.truth.remove(&newer);
+                self.given_up.insert(newer.clone());
                 // What was asked about the one that is no more is asked about the one that it was.
                 for id in self.questions.iter_mut().flat_map(|(_, one, other)| [one, other]) {
                     if *id == newer {
@@ -182,7 +188,7 @@ impl World {
         let known: Vec<Known> = self.truth.keys().filter_map(|id| self.register.known(id)).cloned().collect();
         let known = known.into_iter().map(|device| Known { pulse: Pulse { started: None, ..device.pulse }, ..device });
         let asked = self.questions.iter().map(|(_, older, newer)| (older.clone(), newer.clone())).collect::<Vec<_>>();
-        self.register = Register::new(known.collect::<Vec<_>>(), asked);
+        self.register = Register::new(known.collect::<Vec<_>>(), asked, self.given_up.iter().cloned());
         self.held.clear();
         self.checks.clear();
     }

@@ -15,7 +15,7 @@ use agent_core::printer_mib::{self, System};
 use agent_core::profile::Profiles;
 use agent_core::reader::{ReadError, Reading, Remark};
 use agent_core::register::{self, Notice, Owner, Register, Settled};
-use agent_core::schedule::{Poll, Reason, Schedule};
+use agent_core::schedule::{Poll, Reason, Schedule, Slowed};
 use agent_core::search;
 use agent_core::snmp::Credential;
 use agent_core::snmp::traps::{Counts, Receiver};
@@ -23,6 +23,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use wire::device::{DeviceId, Snapshot};
+use wire::notes;
+use wire::vocab::RemarkCode;
 
 use crate::driver::Driver;
 use crate::searches::{SearchState, Searches};
@@ -74,19 +76,6 @@ pub struct Activity {
     pub watched: usize,
     /// What became of traps.
     pub traps: TrapState,
-    /// Devices that are polled less often than the others, by address and port.
-    pub slowed: BTreeMap<String, Slowed>,
-}
-
-/// A device that is polled less often than the others.
-#[derive(Debug, Clone, Copy)]
-pub struct Slowed {
-    /// The time from one poll to the next.
-    pub every: Duration,
-    /// Why.
-    pub reason: Reason,
-    /// Since when.
-    pub since: Timestamp,
 }
 
 /// How the receiving of traps stands.
@@ -138,6 +127,8 @@ struct Target {
     device: Option<DeviceId>,
     failures: u32,
     remarks: BTreeSet<Remark>,
+    /// What the store knows of its being polled less often: why, and how often in minutes.
+    slowed: Option<(RemarkCode, u64)>,
 }
 
 /// A reading of which it is not decided yet whose it is.
@@ -156,6 +147,7 @@ enum Write {
     AlsoAt(DeviceId, BTreeSet<SocketAddr>, Timestamp, Vec<Notice>),
     Unite { older: DeviceId, newer: DeviceId, has_moved: bool, by: String },
     Withdraw(DeviceId, DeviceId, Timestamp),
+    Slowed(DeviceId, Option<notes::Remark>),
 }
 
 /// The loop's state.
@@ -184,6 +176,7 @@ impl Collector {
         let (writer, unwritten) = mpsc::channel(MAX_UNWRITTEN);
         let for_writing = store.clone();
         std::thread::Builder::new().name("store".to_owned()).spawn(move || write(&for_writing, unwritten))?;
+        store.clear_slowed()?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
         let (engine_id, boots) = store.begin_trap_engine(&random)?;
@@ -198,7 +191,7 @@ impl Collector {
             driver,
             rhythm,
             targets: BTreeMap::new(),
-            register: Register::new(store.known_devices()?, store.asked_pairs()?),
+            register: Register::new(store.known_devices()?, store.asked_pairs()?, store.given_up()?),
             held: BTreeMap::new(),
             searches: Searches::new(store.clone(), &rhythm)?,
             commands,
@@ -339,7 +332,6 @@ impl Collector {
 
     fn unschedule(&mut self, address: SocketAddr) {
         self.schedule.remove(&address);
-        lock(&self.activity).slowed.remove(&address.to_string());
     }
 
     fn watch(&mut self, address: SocketAddr, credential: Credential, device: Option<DeviceId>) {
@@ -347,7 +339,15 @@ impl Collector {
             log::warn!(most = MAX_TARGETS; "more devices than are watched at most; a device is left out");
             return;
         }
-        let target = Target { credential, last: None, full_at: None, device, failures: 0, remarks: BTreeSet::new() };
+        let target = Target {
+            credential,
+            last: None,
+            full_at: None,
+            device,
+            failures: 0,
+            remarks: BTreeSet::new(),
+            slowed: None,
+        };
         self.targets.insert(address, target);
         self.schedule.add(self.driver.now(), address);
     }
@@ -399,7 +399,7 @@ impl Collector {
         match event {
             Event::Read(finished) => {
                 let Finished { address, credential, outcome, full, cost, took } = *finished;
-                self.note_poll(address, if outcome.is_ok() { Poll::Answered(took) } else { Poll::Silent });
+                self.note_poll(address, if outcome.is_ok() { Poll::Answered(took) } else { Poll::Silent }).await;
                 let card = self.searches.has_read(address);
                 match outcome {
                     Ok(reading) if reading.outdated => {
@@ -416,19 +416,27 @@ impl Collector {
         }
     }
 
-    fn note_poll(&mut self, address: SocketAddr, poll: Poll) {
+    async fn note_poll(&mut self, address: SocketAddr, poll: Poll) {
         let now = self.driver.now();
         self.schedule.done(now, &address, poll, spread(&address));
-        let slowed = self.schedule.slowed(now, &address).map(|slowed| Slowed {
-            every: slowed.every,
-            reason: slowed.reason,
-            since: Timestamp::now() - slowed.lasts,
-        });
-        let mut activity = lock(&self.activity);
-        match slowed {
-            Some(slowed) => drop(activity.slowed.insert(address.to_string(), slowed)),
-            None => drop(activity.slowed.remove(&address.to_string())),
+        let slowed = self.schedule.slowed(now, &address);
+        let Some(target) = self.targets.get_mut(&address) else { return };
+        let minutes = |slowed: &Slowed| (slowed.every.as_secs() + 30) / 60;
+        let told = slowed.as_ref().map(|slowed| (code_of(slowed.reason), minutes(slowed)));
+        if told == target.slowed {
+            return;
         }
+        let Some(id) = target.device.clone() else { return };
+        target.slowed = told;
+        let remark = slowed.map(|slowed| notes::Remark {
+            code: code_of(slowed.reason),
+            since: Some(Timestamp::now() - slowed.lasts),
+            text: match slowed.reason {
+                Reason::Silent => format!("{} min", minutes(&slowed)),
+                Reason::Slow(took) => format!("{} min; {} s", minutes(&slowed), took.as_secs()),
+            },
+        });
+        self.write(Write::Slowed(id, remark)).await;
     }
 
     /// What a reading says, with the card that a search met at the address: not every device tells it.
@@ -540,7 +548,12 @@ impl Collector {
         let earlier = self.targets.get(&address).filter(|_| !full).map(|target| target.remarks.clone());
         let mut odd: BTreeSet<Remark> = earlier.unwrap_or_default();
         odd.extend(reading.remarks.iter().take(MOST_REMARKS).cloned());
-        let remarks = odd.iter().map(|remark| (remark.keyword().to_owned(), remark.about().to_string())).collect();
+        let remarks = odd.iter().map(|remark| notes::Remark {
+            code: RemarkCode::from_keyword(remark.keyword()),
+            since: None,
+            text: remark.about().to_string(),
+        });
+        let remarks = remarks.collect();
         let watched = Watched {
             macs: known.map(|known| known.marks.macs.clone()).unwrap_or_default(),
             also_at: known.map(|known| known.also_at.clone()).unwrap_or_default(),
@@ -625,6 +638,14 @@ fn write_other(store: &Store, write: Write) -> Result<(), StoreError> {
         Write::AlsoAt(id, also_at, at, notices) => store.set_also_at(&id, &also_at, at, &notices),
         Write::Unite { older, newer, has_moved, by } => store.unite(&older, &newer, has_moved, &by, Timestamp::now()),
         Write::Withdraw(older, newer, at) => store.withdraw_question(&older, &newer, at),
+        Write::Slowed(id, slowed) => store.set_slowed(&id, slowed.as_ref()),
+    }
+}
+
+fn code_of(reason: Reason) -> RemarkCode {
+    match reason {
+        Reason::Silent => RemarkCode::PolledLessSilent,
+        Reason::Slow(_) => RemarkCode::PolledLessSlow,
     }
 }
 

@@ -169,7 +169,7 @@ pub struct Circumstances {
 pub fn device_line(circumstances: Circumstances, snapshot: &Snapshot) -> String {
     let identity = &snapshot.identity;
     let device = SnapshotJson {
-        id: agent_core::identity::Marks::of(identity).names().next().map(|id| id.to_string()),
+        id: wire::identity::Marks::of(identity).names().next().map(|id| id.to_string()),
         identity: IdentityJson {
             manufacturer: identity.manufacturer.as_deref(),
             model: identity.model.as_deref(),

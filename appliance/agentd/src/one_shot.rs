@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
-use agent_core::identity::Marks;
 use agent_core::printer_mib;
 use agent_core::search::{self, Alive, Kinds, SearchPlan, Sign};
 use agent_core::snmp::Credential;
@@ -15,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use jiff::Timestamp;
 use wire::device::{DeviceId, Snapshot};
+use wire::identity::Marks;
 
 use crate::driver::Driver;
 use crate::json::{self, Circumstances};

@@ -7,6 +7,7 @@
 pub mod devices;
 pub mod events;
 pub mod meters;
+pub mod notes;
 pub mod outbox;
 pub mod search;
 pub mod settings;
@@ -16,18 +17,19 @@ mod users;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use agent_core::change::Changes;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use thiserror::Error;
 
-use outbox::bits;
+use notes::tell_again;
+use outbox::mark_all;
 
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001-first.sql"),
     include_str!("../migrations/0002-snmpv3.sql"),
     include_str!("../migrations/0003-identity.sql"),
     include_str!("../migrations/0004-search.sql"),
+    include_str!("../migrations/0005-notes.sql"),
 ];
 /// Days of meters and of reports that are kept.
 const KEPT_DAYS: i64 = 90;
@@ -114,7 +116,8 @@ impl Store {
                              ) WHERE newer > ?2)";
             let dropped = change.execute(query, [horizon, MAX_OUTBOX])?;
             if dropped > 0 {
-                change.execute("UPDATE device SET unreported = ?1", [bits(Changes::ALL)])?;
+                mark_all(change)?;
+                tell_again(change)?;
             }
             Ok(u64::try_from(dropped).unwrap_or(u64::MAX))
         })

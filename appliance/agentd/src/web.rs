@@ -2,7 +2,6 @@
 
 mod devices;
 mod discovery;
-mod events;
 mod manager;
 mod network;
 mod network_texts;

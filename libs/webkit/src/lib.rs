@@ -9,6 +9,7 @@ pub mod form;
 pub mod listen;
 pub mod login;
 pub mod moment;
+pub mod notes;
 pub mod page;
 pub mod password;
 pub mod session;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::notes::{Event, Notes, Remark};
 use crate::vocab::{
     AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
     IdentityField, InputKind, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
@@ -441,6 +442,10 @@ pub struct DeviceRecord {
     pub trays: Option<Vec<Tray>>,
     /// What it has counted.
     pub counters: Option<Vec<Counter>>,
+    /// What the agent has noticed about it.
+    pub notes: Option<Notes>,
+    /// What happened to it since the last report that had events; added to what is known, and no part of its state.
+    pub events: Vec<Event>,
 }
 
 impl DeviceRecord {
@@ -456,7 +461,14 @@ impl DeviceRecord {
             supplies: Some(snapshot.supplies),
             trays: Some(snapshot.trays),
             counters: Some(snapshot.counters),
+            notes: None,
+            events: Vec::new(),
         }
+    }
+
+    /// What the agent notes about it that is wrong, the first.
+    pub fn trouble(&self) -> Option<&Remark> {
+        self.notes.as_ref()?.remarks.iter().find(|remark| remark.is_trouble())
     }
 
     /// The groups as one snapshot; a group that is absent is empty.
@@ -480,6 +492,7 @@ impl DeviceRecord {
         self.supplies = later.supplies.or(self.supplies.take());
         self.trays = later.trays.or(self.trays.take());
         self.counters = later.counters.or(self.counters.take());
+        self.notes = later.notes.or(self.notes.take());
     }
 }
 

@@ -5,8 +5,10 @@
 
 pub mod device;
 pub mod enrolment;
+pub mod identity;
 pub mod message;
 pub mod meter;
+pub mod notes;
 pub mod sign;
 pub mod vocab;
 pub mod xml;

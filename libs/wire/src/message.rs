@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::device::{DeviceId, DeviceRecord};
+use crate::notes::{Remark, SameDevice};
 
 /// Who an agent is: the first 16 octets of the SHA-256 of its Ed25519 public key, in lower-case hexadecimal.
 /// Nobody can claim a name without holding the key it was made from.
@@ -103,6 +104,10 @@ pub struct SendReports {
     pub agent_name: String,
     /// Version of the agent's software.
     pub software: String,
+    /// All that the agent has to say about itself; what is left out holds no longer.
+    pub remarks: Vec<Remark>,
+    /// Devices that have turned out to be one since the last report.
+    pub same: Vec<SameDevice>,
     /// Devices of which something has changed since the last report that named them. With none, and none removed, the
     /// report says that the agent is alive.
     pub devices: Vec<DeviceRecord>,

@@ -228,6 +228,36 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// What an agent's remark is about. Of a device: answers that go in circles (`loop`), rows beyond those that are read
+    /// (`tooManyRows`), objects for which it does not answer (`unanswered`), polls at longer intervals because it is silent or
+    /// slow (`polledLessSilent`, `polledLessSlow`), no profile for its maker (`noProfile`), a total that its parts do not make up
+    /// (`partsDiffer`). An agent's remarks about itself bring codes of their own. The codes are this project's own.
+    RemarkCode {
+        1 Loop "loop", 2 TooManyRows "tooManyRows", 3 Unanswered "unanswered", 4 PolledLessSilent "polledLessSilent",
+        5 PolledLessSlow "polledLessSlow", 6 NoProfile "noProfile", 7 PartsDiffer "partsDiffer",
+    }
+}
+
+vocabulary! {
+    /// What makes a question of it whether two devices are one. The codes are this project's own.
+    DoubtKind {
+        1 LookAlike "lookAlike", 2 BoardSwapped "boardSwapped", 3 SerialTwice "serialTwice",
+    }
+}
+
+vocabulary! {
+    /// What happened to a device. `before` and `after` of the event are: addresses (`moved`, `alsoAt`), serial numbers, MACs, the
+    /// reason of a silence, the names of counters, or the other device's name and the doubt (`asked`) or who decided (`same`,
+    /// `another`; nobody: it showed by itself). The codes are this project's own.
+    EventKind {
+        1 Met "met", 2 Moved "moved", 3 AlsoAt "alsoAt", 4 SerialKnown "serialKnown", 5 SerialChanged "serialChanged",
+        6 MacKnown "macKnown", 7 MacChanged "macChanged", 8 Silent "silent", 9 Answers "answers", 10 Backwards "backwards",
+        11 Jumped "jumped", 12 Wrapped "wrapped", 13 Returned "returned", 14 Asked "asked", 15 Same "same",
+        16 Another "another",
+    }
+}
+
 impl Default for Confidence {
     /// What is not marked otherwise is read from a standard table.
     fn default() -> Self {

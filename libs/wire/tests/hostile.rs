@@ -8,13 +8,16 @@ mod common;
 use std::fmt::Write;
 
 use common::{Document, bare_device, color_mfp, examples, key, report, xmllint};
+use jiff::Timestamp;
 use wire::device::{
     Alert, Counter, DeviceRecord, FieldSource, Identity, Level, Origin, Raw, Status, Supply, Tray, TrayKind,
 };
 use wire::message::{FaultCode, Request};
+use wire::notes::{Event, Notes, Question, Remark};
 use wire::vocab::{
     AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
-    IdentityField, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
+    DoubtKind, EventKind, IdentityField, MediaSize, OutputKind, PrinterState, RemarkCode, Service, Sides, SupplyClass,
+    SupplyKind, SupplyUnit, TrayUnit,
 };
 use wire::xml::{self, XmlError, limits};
 
@@ -253,6 +256,11 @@ fn greedy_device() -> DeviceRecord {
         code: Some(i64::MIN),
         description: text(),
     };
+    let moment: Timestamp = "2026-11-24T05:59:58.123456789Z".parse().unwrap();
+    let remark = Remark { code: RemarkCode::Other(word()), since: Some(moment), text: text() };
+    let question =
+        Question { doubt: DoubtKind::Other(word()), older: common::device_id(&"\"".repeat(128)), asked_at: moment };
+    let event = Event { kind: EventKind::Other(word()), at: moment, before: text(), after: text() };
     let texts = Some(text());
     DeviceRecord {
         address: word(),
@@ -287,6 +295,8 @@ fn greedy_device() -> DeviceRecord {
         supplies: Some(vec![supply; many]),
         trays: Some(vec![tray; many]),
         counters: Some(vec![counter; many]),
+        notes: Some(Notes { remarks: vec![remark; many], questions: vec![question; many] }),
+        events: vec![event; many],
         ..bare_device(&"\"".repeat(128), "")
     }
 }
@@ -301,6 +311,8 @@ fn one_device_always_fits_whatever_it_answers() {
     let device = report.devices.first().unwrap();
     assert_eq!(device.supplies.as_ref().unwrap().len(), limits::SUPPLIES);
     assert_eq!(device.counters.as_ref().unwrap().len(), limits::COUNTERS);
+    assert_eq!(device.notes.as_ref().unwrap().remarks.len(), limits::REMARKS);
+    assert_eq!(device.events.len(), limits::EVENTS);
     assert_eq!(device.identity.as_ref().unwrap().model.as_ref().unwrap().len(), limits::TEXT);
 
     let file = std::env::temp_dir().join(format!("wire-greedy-device-{}.xml", std::process::id()));

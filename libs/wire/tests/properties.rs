@@ -17,10 +17,11 @@ use wire::message::{
     AgentId, Fault, FaultCode, Receipt, RegisterForManagement, RegisterForManagementResponse, ReportId, Request,
     Response, SendReports, SendReportsResponse,
 };
+use wire::notes::{Event, Notes, Question, Remark, SameDevice};
 use wire::vocab::{
     AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
-    IdentityField, InputKind, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
-    TrayUnit,
+    DoubtKind, EventKind, IdentityField, InputKind, MediaSize, OutputKind, PrinterState, RemarkCode, Service, Sides,
+    SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
 };
 use wire::xml;
 
@@ -249,9 +250,10 @@ impl Making {
             option::of(self.status()),
             option::of(vec(self.supply(), 0..3)),
             option::of(vec(self.tray(), 0..3)),
-            option::of(vec(self.counter(), 0..3)),
+            (option::of(vec(self.counter(), 0..3)), option::of(self.notes()), vec(self.event(), 0..3)),
         )
-            .prop_map(|(id, address, read_at, silent_since, identity, status, supplies, trays, counters)| {
+            .prop_map(|(id, address, read_at, silent_since, identity, status, supplies, trays, rest)| {
+                let (counters, notes, events) = rest;
                 DeviceRecord {
                     id: device_id(&id),
                     address,
@@ -262,8 +264,39 @@ impl Making {
                     supplies,
                     trays,
                     counters,
+                    notes,
+                    events,
                 }
             })
+    }
+
+    fn remark(&self) -> impl Strategy<Value = Remark> + use<> {
+        let code = self.words(RemarkCode::KEYWORDS, RemarkCode::from_keyword);
+        (code, option::of(self.moment.clone()), self.text.clone()).prop_map(|(code, since, text)| Remark {
+            code,
+            since,
+            text,
+        })
+    }
+
+    fn notes(&self) -> impl Strategy<Value = Notes> + use<> {
+        let doubt = self.words(DoubtKind::KEYWORDS, DoubtKind::from_keyword);
+        let question = (doubt, "[!-~]{1,128}", self.moment.clone()).prop_map(|(doubt, older, asked_at)| Question {
+            doubt,
+            older: device_id(&older),
+            asked_at,
+        });
+        (vec(self.remark(), 0..3), vec(question, 0..3)).prop_map(|(remarks, questions)| Notes { remarks, questions })
+    }
+
+    fn event(&self) -> impl Strategy<Value = Event> + use<> {
+        let kind = self.words(EventKind::KEYWORDS, EventKind::from_keyword);
+        (kind, self.moment.clone(), self.text.clone(), self.text.clone()).prop_map(|(kind, at, before, after)| Event {
+            kind,
+            at,
+            before,
+            after,
+        })
     }
 
     fn document(&self) -> impl Strategy<Value = Document> + use<> {
@@ -279,9 +312,14 @@ impl Making {
             (agent(), report_id(), self.moment.clone(), self.text.clone(), self.text.clone()),
             vec(self.device(), 0..3),
             vec("[!-~]{1,128}".prop_map(|id| device_id(&id)), 0..3),
+            vec(self.remark(), 0..3),
+            vec(("[!-~]{1,128}", "[!-~]{1,128}"), 0..3),
         )
-            .prop_map(|((agent, id, created, agent_name, software), devices, removed)| {
-                let message = SendReports { agent, id, created, agent_name, software, devices, removed };
+            .prop_map(|((agent, id, created, agent_name, software), devices, removed, remarks, same)| {
+                let pair =
+                    |(gone, stays): (String, String)| SameDevice { gone: device_id(&gone), stays: device_id(&stays) };
+                let same = same.into_iter().map(pair).collect();
+                let message = SendReports { agent, id, created, agent_name, software, remarks, same, devices, removed };
                 Document::Request(Request::SendReports(message))
             });
         let welcome = (agent(), self.text.clone(), self.text.clone()).prop_map(|(agent, customer, site)| {

@@ -9,8 +9,8 @@ use wire::device::Level;
 use wire::message::{FaultCode, Receipt, SendReports};
 use wire::vocab::{
     AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
-    IdentityField, InputKind, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
-    TrayUnit,
+    DoubtKind, EventKind, IdentityField, InputKind, MediaSize, OutputKind, PrinterState, RemarkCode, Service, Sides,
+    SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
 };
 use wire::xml::{NAMESPACE, limits};
 use xml::reader::{EventReader, XmlEvent};
@@ -99,6 +99,9 @@ fn the_vocabularies_are_the_same() {
         ("Basis", Basis::KEYWORDS),
         ("Confidence", Confidence::KEYWORDS),
         ("IdentityField", IdentityField::KEYWORDS),
+        ("RemarkCode", RemarkCode::KEYWORDS),
+        ("Doubt", DoubtKind::KEYWORDS),
+        ("EventKind", EventKind::KEYWORDS),
     ];
     for (name, keywords) in open {
         assert_eq!(schema.enumerations.remove(name), Some(words(keywords)), "{name}");
@@ -132,6 +135,11 @@ fn the_numbers_are_the_same() {
     ];
     assert_eq!(schema.facets, numbers(&facets));
     let occurrences = [
+        ("SendReports/Remark", limits::OWN_REMARKS),
+        ("SendReports/SameDevice", limits::SAME),
+        ("Notes/Remark", limits::REMARKS),
+        ("Notes/Question", limits::QUESTIONS),
+        ("Device/Event", limits::EVENTS),
         ("SendReports/w:Device", SendReports::MAX_DEVICES),
         ("SendReports/RemovedDevice", limits::REMOVED),
         ("Identity/Source", limits::SOURCES),

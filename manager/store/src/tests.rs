@@ -94,6 +94,8 @@ fn report(sequence: u64, devices: Vec<DeviceRecord>) -> SendReports {
         created: at(0),
         agent_name: "pi-1".to_owned(),
         software: "0.1.1".to_owned(),
+        remarks: Vec::new(),
+        same: Vec::new(),
         devices,
         removed: Vec::new(),
     }

@@ -9,6 +9,8 @@ use agent_core::snmp::Credential;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use wire::device::{DeviceId, DeviceRecord, Snapshot, total};
+use wire::notes::Remark;
+use wire::vocab::RemarkCode;
 use wire::xml::{decode_device, encode_device};
 
 use super::events::{self, ask, note_all, note_breaks};
@@ -33,7 +35,7 @@ pub struct DeviceLine {
     pub read_at: Timestamp,
     pub silent_since: Option<Timestamp>,
     pub failure: Option<String>,
-    pub remarks: Vec<(String, String)>,
+    pub remarks: Vec<Remark>,
     pub also_at: String,
     pub packets: u32,
     pub octets: u64,
@@ -74,8 +76,8 @@ pub struct Watched {
     pub macs: BTreeSet<String>,
     /// Where else it answers.
     pub also_at: BTreeSet<SocketAddr>,
-    /// What was odd: a word, and what it is about.
-    pub remarks: Vec<(String, String)>,
+    /// What was odd.
+    pub remarks: Vec<Remark>,
     /// Datagrams that the reading took, both ways.
     pub packets: u32,
     /// Octets of them, headers included.
@@ -88,7 +90,7 @@ pub struct Watched {
 
 impl Watched {
     fn remark_lines(&self) -> String {
-        self.remarks.iter().map(|(kind, about)| format!("{kind}\t{about}\n")).collect()
+        self.remarks.iter().map(|remark| format!("{}\t{}\n", remark.code.keyword(), remark.text)).collect()
     }
 }
 
@@ -217,11 +219,11 @@ impl Store {
 }
 
 /// Remarks from the lines in which they are stored.
-pub(super) fn remarks_of(lines: &str) -> Vec<(String, String)> {
+pub(super) fn remarks_of(lines: &str) -> Vec<Remark> {
     lines
         .lines()
         .filter_map(|line| line.split_once('\t'))
-        .map(|(kind, about)| (kind.to_owned(), about.to_owned()))
+        .map(|(code, text)| Remark { code: RemarkCode::from_keyword(code), since: None, text: text.to_owned() })
         .collect()
 }
 

@@ -1,13 +1,16 @@
 //! What happened to each device, and what nobody but a person can decide about two of them.
 
 use agent_core::change::Changes;
-use agent_core::identity::{Marks, Pulse};
+use agent_core::identity::Pulse;
 use agent_core::register::{Known, Notice, Question};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 use wire::device::DeviceId;
+use wire::identity::Marks;
 use wire::meter::Remark;
+use wire::notes::Event;
 
+use super::notes::{event, give_up};
 use super::outbox::{WATCH, bits};
 use super::{Result, Store, moment};
 
@@ -15,19 +18,6 @@ use super::{Result, Store, moment};
 const KEPT_EVENTS: u32 = 200;
 /// Questions kept, open or decided.
 const KEPT_QUESTIONS: i64 = 2_000;
-
-/// Something that happened to a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// When.
-    pub at: Timestamp,
-    /// What, as a word; see [`Notice`] and the functions below.
-    pub kind: String,
-    /// What was before, or what it is about.
-    pub before: String,
-    /// What is since.
-    pub after: String,
-}
 
 /// A question that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +41,7 @@ impl Store {
         let mut rows = connection.prepare_cached(
             "SELECT at, kind, before, after FROM event WHERE device_id = ?1 ORDER BY id DESC LIMIT ?2",
         )?;
-        let events = rows.query_map(params![id, limit], |row| {
-            Ok(Event { at: moment(row.get(0)?), kind: row.get(1)?, before: row.get(2)?, after: row.get(3)? })
-        })?;
+        let events = rows.query_map(params![id, limit], event)?;
         Ok(events.collect::<Result<_, _>>()?)
     }
 
@@ -168,6 +156,7 @@ impl Store {
                  FROM meter WHERE device_id = ?2",
                 [old, new],
             )?;
+            // The manager moves what it was told already by itself.
             change.execute("UPDATE event SET device_id = ?1 WHERE device_id = ?2 AND kind <> 'met'", [old, new])?;
             change.execute("UPDATE untold_record SET device_id = ?1 WHERE device_id = ?2", [old, new])?;
             // What was asked about the one that is no more is asked about the one that it was.
@@ -175,7 +164,7 @@ impl Store {
             change.execute("UPDATE OR IGNORE question SET newer = ?1 WHERE newer = ?2", [old, new])?;
             change.execute("DELETE FROM question WHERE older = newer", [])?;
             change.execute("DELETE FROM device WHERE id = ?1", [new])?;
-            change.execute("INSERT OR IGNORE INTO removed_device (id) VALUES (?1)", [new])?;
+            give_up(change, new, old)?;
             add(change, old, at, "same", new, by)
         })
     }

@@ -1,14 +1,15 @@
 //! Reports: what waits to be told, what was made of it, what the manager took and refused.
 
 use agent_core::change::Changes;
-use agent_core::report::{Sender, compose};
+use agent_core::report::{Contents, Sender, compose};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 use wire::device::{DeviceId, DeviceRecord};
 use wire::message::{ReportId, Request, SendReports};
-use wire::xml::{decode_device, encode_device, encode_request};
+use wire::xml::{decode_device, encode_device, encode_request, limits};
 
 use super::devices::stored_record;
+use super::notes::{WAITS, notes_of, own_remarks, set_told, tell_again, untold_events, untold_same};
 use super::{Result, Store, StoreError, moment, set, setting};
 
 /// Refused reports that are kept.
@@ -39,21 +40,23 @@ pub struct Unreported {
 }
 
 impl Store {
-    /// Begins an epoch of report names: later than every one before, whatever the clock says.
+    /// Begins an epoch of report names: later than every one before, whatever the clock says. What was told before is told
+    /// again in it, because the manager may have been restored.
     pub fn begin_epoch(&self, now: Timestamp) -> Result<()> {
         self.transaction(|change| {
             let last = setting(change, "epoch")?.and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
             set(change, "epoch", &now.as_millisecond().max(last + 1).to_string())?;
-            set(change, "sequence", "0")
+            set(change, "sequence", "0")?;
+            tell_again(change)
         })
     }
 
     /// What waits to be reported.
     pub fn unreported(&self) -> Result<Unreported> {
         let query =
-            "SELECT EXISTS (SELECT 1 FROM device WHERE unreported <> 0) OR EXISTS (SELECT 1 FROM removed_device),
-                            (SELECT min(urgent_since) FROM device), (SELECT count(*) FROM outbox)";
-        Ok(self.connection().query_row(query, [], |row| {
+            format!("SELECT EXISTS (SELECT 1 FROM device WHERE unreported <> 0) OR EXISTS (SELECT 1 FROM removed_device) OR {WAITS},
+                            (SELECT min(urgent_since) FROM device), (SELECT count(*) FROM outbox)");
+        Ok(self.connection().query_row(&query, [], |row| {
             Ok(Unreported {
                 any: row.get(0)?,
                 urgent_since: row.get::<_, Option<i64>>(1)?.map(moment),
@@ -64,24 +67,29 @@ impl Store {
 
     /// Marks everything as changed, so that the next reports tell all.
     pub fn mark_all(&self) -> Result<()> {
-        self.connection().execute("UPDATE device SET unreported = ?1", [bits(Changes::ALL)])?;
-        Ok(())
+        self.transaction(mark_all)
     }
 
     /// Makes reports of all that waits and puts them into the outbox; with nothing waiting, one report that says so. Gives
     /// how many were made.
     pub fn make_reports(&self, sender: &Sender, now: Timestamp) -> Result<usize> {
         self.transaction(|change| {
-            let removed = removed_devices(change)?;
+            let remarks = own_remarks(change)?;
+            let same = untold_same(change)?;
+            let mut removed = removed_devices(change)?;
             let mut waiting = untold_records(change)?;
             waiting.append(&mut changed_records(change)?);
             let mut made = 0;
-            while made == 0 || !waiting.is_empty() {
-                let rest = waiting.split_off(waiting.len().min(SendReports::MAX_DEVICES));
-                let devices = std::mem::replace(&mut waiting, rest);
-                let removed = if made == 0 { removed.clone() } else { Vec::new() };
+            while made == 0 || !waiting.is_empty() || !removed.is_empty() {
+                let contents = Contents {
+                    remarks: remarks.clone(),
+                    // They come first, so that what is told later under the name that stays meets one device.
+                    same: if made == 0 { same.clone() } else { Vec::new() },
+                    devices: first(&mut waiting, SendReports::MAX_DEVICES),
+                    removed: first(&mut removed, limits::REMOVED),
+                };
                 let id = next_report_id(change)?;
-                let report = compose(sender, id, now, devices, removed);
+                let report = compose(sender, id, now, contents);
                 let document = gzip(&encode_request(&Request::SendReports(report)));
                 let query = "INSERT INTO outbox (epoch, sequence, created_at, document) VALUES (?1, ?2, ?3, ?4)";
                 change.execute(query, params![id.epoch, id.sequence, now.as_millisecond(), document])?;
@@ -90,6 +98,7 @@ impl Store {
             change.execute("UPDATE device SET unreported = 0, urgent_since = NULL WHERE unreported <> 0", [])?;
             change.execute("DELETE FROM untold_record", [])?;
             change.execute("DELETE FROM removed_device", [])?;
+            set_told(change, &same)?;
             Ok(made)
         })
     }
@@ -139,6 +148,12 @@ impl Store {
     }
 }
 
+/// Takes up to so many from the front.
+fn first<T>(waiting: &mut Vec<T>, most: usize) -> Vec<T> {
+    let rest = waiting.split_off(waiting.len().min(most));
+    std::mem::replace(waiting, rest)
+}
+
 fn removed_devices(change: &Transaction<'_>) -> Result<Vec<DeviceId>> {
     let mut rows = change.prepare("SELECT id FROM removed_device ORDER BY id")?;
     let ids = rows.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
@@ -150,11 +165,17 @@ fn changed_records(change: &Transaction<'_>) -> Result<Vec<(DeviceRecord, Change
         "SELECT id, record, silent_since, read_at, address, unreported FROM device WHERE unreported <> 0 ORDER BY id",
     )?;
     let rows = rows.query_map([], |row| Ok((stored_record(row), row.get::<_, i64>(5)?)))?;
-    rows.map(|row| {
+    let mut records = Vec::new();
+    for row in rows {
         let (record, unreported) = row?;
-        Ok((record?, changes_of(unreported)))
-    })
-    .collect()
+        let mut record = record?;
+        if unreported & WATCH != 0 {
+            record.notes = Some(notes_of(change, &record)?);
+            record.events = untold_events(change, record.id.as_str())?;
+        }
+        records.push((record, changes_of(unreported)));
+    }
+    Ok(records)
 }
 
 /// The states that were left behind by a break of their meters before any report had told them, oldest first.
@@ -164,7 +185,9 @@ fn untold_records(change: &Transaction<'_>) -> Result<Vec<(DeviceRecord, Changes
         rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?)))?;
     rows.map(|row| {
         let (id, record, unreported) = row?;
-        let record = decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id, error))?;
+        let mut record = decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id.clone(), error))?;
+        // The device may have another name by now.
+        record.id = DeviceId::new(id).unwrap_or(record.id);
         Ok((record, changes_of(unreported)))
     })
     .collect()
@@ -207,6 +230,12 @@ pub(super) const COUNTERS: i64 = 16;
 pub(super) const ANSWERING: i64 = 32;
 /// What the agent noticed about the device has changed: events, questions, oddities.
 pub(super) const WATCH: i64 = 64;
+
+/// Everything counts as changed.
+pub(super) fn mark_all(change: &Transaction<'_>) -> Result<()> {
+    change.execute("UPDATE device SET unreported = ?1", [bits(Changes::ALL) | WATCH])?;
+    Ok(())
+}
 
 pub(super) fn bits(changes: Changes) -> i64 {
     [

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use agent_core::change::Changes;
 use agent_core::search::Kinds;
 use agent_core::snmp::{Credential, Transport, User, Version};
 use rusqlite::{Transaction, params};
 use wire::enrolment::EnrolmentCode;
 
-use super::outbox::bits;
+use super::notes::tell_again;
+use super::outbox::mark_all;
 use super::{Result, Store, StoreError, set, setting};
 use crate::settings::{ManagerAddress, Rhythm, parse_url};
 
@@ -162,8 +162,8 @@ impl Store {
             set(change, "manager_url", manager.url.as_str())?;
             set(change, "manager_code", &manager.code.to_string())?;
             change.execute("DELETE FROM outbox", [])?;
-            change.execute("UPDATE device SET unreported = ?1", [bits(Changes::ALL)])?;
-            Ok(())
+            mark_all(change)?;
+            tell_again(change)
         })
     }
 
@@ -176,10 +176,13 @@ impl Store {
         })
     }
 
-    /// Notes that the manager does not know this agent (any more): it has to register.
+    /// Notes that the manager does not know this agent (any more): it has to register, and to tell everything anew.
     pub fn set_unregistered(&self) -> Result<()> {
-        self.connection().execute("DELETE FROM setting WHERE key = 'registered'", [])?;
-        Ok(())
+        self.transaction(|change| {
+            change.execute("DELETE FROM setting WHERE key = 'registered'", [])?;
+            mark_all(change)?;
+            tell_again(change)
+        })
     }
 }
 

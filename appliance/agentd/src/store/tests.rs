@@ -6,8 +6,12 @@ use agent_core::snmp::Credential;
 use tempfile::TempDir;
 use wire::device::{DeviceId, DeviceRecord, Identity, Level, Snapshot, Supply};
 use wire::message::{AgentId, Request, SendReports};
-use wire::meter::{CounterKey, Remark};
-use wire::vocab::{Basis, ColorUse, CounterUnit, MediaSize, Service, Sides, SupplyClass, SupplyKind, SupplyUnit};
+use wire::meter::{self, CounterKey};
+use wire::notes::{Remark, SameDevice};
+use wire::vocab::{
+    Basis, ColorUse, CounterUnit, DoubtKind, EventKind, MediaSize, RemarkCode, Service, Sides, SupplyClass, SupplyKind,
+    SupplyUnit,
+};
 use wire::xml::decode_request;
 
 use super::*;
@@ -173,7 +177,7 @@ fn what_was_printed_before_a_meter_broke_is_told() {
     let key = CounterKey::of(&reading("A", 0, 0).snapshot.counters[0]);
     let days = store.meters("1:A", &key).unwrap();
     let days: Vec<_> = days.iter().map(|day| (day.standing.value, day.standing.epoch, day.remark)).collect();
-    assert_eq!(days, [(130, 1, Remark::Plain), (4, 2, Remark::Backwards)]);
+    assert_eq!(days, [(130, 1, meter::Remark::Plain), (4, 2, meter::Remark::Backwards)]);
 }
 
 #[test]
@@ -196,12 +200,83 @@ fn a_person_says_whether_two_devices_are_one() {
     assert!(store.questions().unwrap().is_empty());
     assert!(store.device("1:B").unwrap().is_none());
     assert_eq!(store.device("1:A").unwrap().unwrap().address, "192.0.2.7:161");
-    let kinds: Vec<String> = store.events("1:A", 10).unwrap().into_iter().map(|event| event.kind).collect();
+    let events = store.events("1:A", 10).unwrap();
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.keyword()).collect();
     assert_eq!(kinds, ["same", "another", "asked", "asked", "asked"]);
+    // The manager hears that they are one, not that one is gone, and hears it again after a start.
+    store.make_reports(&sender(), moment(8)).unwrap();
+    let (waiting, report) = oldest(&store);
+    let same = SameDevice { gone: new.id.clone(), stays: old.id.clone() };
+    assert_eq!((report.same.as_slice(), report.removed.len()), (&[same.clone()][..], 0));
+    let told = report.devices.iter().find(|device| device.id == old.id).unwrap();
+    assert!(told.events.iter().any(|event| event.kind == EventKind::Same && event.after == "ines"));
+    store.accept_report(&waiting).unwrap();
+    assert!(!store.unreported().unwrap().any);
+    store.begin_epoch(moment(9)).unwrap();
+    assert!(store.unreported().unwrap().any);
+    store.make_reports(&sender(), moment(10)).unwrap();
+    assert_eq!(oldest(&store).1.same, [same]);
+    assert_eq!(store.given_up().unwrap(), [new.id.clone()]);
     // The pair that was decided about is known after a restart, and nobody is asked again.
     store.save(&[ask(&third)]).unwrap();
     assert!(store.questions().unwrap().is_empty());
     assert_eq!(store.asked_pairs().unwrap(), [(old.id, third.id)]);
+}
+
+#[test]
+fn what_was_noticed_is_told_while_it_holds() {
+    let (_folder, store) = store();
+    let remark = |code: &str, text: &str| Remark {
+        code: RemarkCode::from_keyword(code),
+        since: Some(moment(86_400_000)),
+        text: text.to_owned(),
+    };
+    let odd = Remark { since: None, ..remark("loop", "1.3.6.1") };
+    let question = Question { doubt: Doubt::SerialTwice, older: reading("A", 1, 1).id, newer: reading("B", 1, 1).id };
+    let watched = Watched { remarks: vec![odd.clone()], questions: vec![question], ..Watched::default() };
+    store.save(&[reading("A", 1, 1), Saved { watched: watched.clone(), ..reading("B", 1, 1) }]).unwrap();
+    let (update, slow) = (remark("updateTakenBack", "0.3.0 did not come up"), remark("polledLessSlow", "15 min; 12 s"));
+    store.say_of_self(&update).unwrap();
+    store.set_slowed(&reading("B", 1, 1).id, Some(&slow)).unwrap();
+    let tell = |at| {
+        store.make_reports(&sender(), moment(at)).unwrap();
+        let (waiting, report) = oldest(&store);
+        store.accept_report(&waiting).unwrap();
+        report
+    };
+    let first = tell(1);
+    assert_eq!(first.remarks, [update.clone()]);
+    let notes = first.devices[1].notes.clone().unwrap();
+    assert_eq!(notes.remarks, [odd, slow]);
+    assert_eq!((notes.questions[0].doubt.clone(), notes.questions[0].older.as_str()), (DoubtKind::SerialTwice, "1:A"));
+    assert_eq!(first.devices[1].events.len(), 1);
+    // Nothing is told twice; the box says all of itself in every report, as long as it holds.
+    store.say_of_self(&update).unwrap();
+    assert!(!store.unreported().unwrap().any);
+    assert_eq!((tell(2).remarks.len(), store.said_of_self().unwrap().len()), (1, 1));
+    store.unsay_of_self(&update.code).unwrap();
+    store.set_slowed(&reading("B", 1, 1).id, None).unwrap();
+    assert!(store.unreported().unwrap().any);
+    let last = tell(3);
+    assert_eq!((last.remarks.len(), last.devices.len()), (0, 1));
+    assert_eq!(last.devices[0].notes.as_ref().unwrap().remarks.len(), 1);
+    assert!(last.devices[0].events.is_empty() && last.devices[0].counters.is_none());
+}
+
+#[test]
+fn what_waits_of_a_device_that_was_another_is_told_under_its_lasting_name() {
+    let (_folder, store) = store();
+    let at = |minutes: i64, serial, total| Saved {
+        read_at: moment(86_400_000 + minutes * 60_000),
+        ..reading(serial, total, 50)
+    };
+    store.save(&[at(0, "A", 100), at(1, "B", 40)]).unwrap();
+    // The meter of the second breaks before any report has told its first readings; then it turns out to be the first.
+    store.save(&[at(2, "B", 3)]).unwrap();
+    store.unite(&reading("A", 1, 1).id, &reading("B", 1, 1).id, true, "ines", moment(7)).unwrap();
+    store.make_reports(&sender(), moment(8)).unwrap();
+    let (_, report) = oldest(&store);
+    assert_eq!(report.devices.iter().map(|device| device.id.as_str()).collect::<Vec<_>>(), ["1:A", "1:A"]);
 }
 
 #[test]

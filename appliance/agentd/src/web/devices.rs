@@ -1,6 +1,5 @@
 //! The list of devices, and one device.
 
-use agent_core::schedule::Reason;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, Query};
@@ -12,15 +11,18 @@ use serde::Deserialize;
 use webkit::device_view::{DeviceHead, DevicePanels, StatusPill, SupplyStrip, device_name};
 use webkit::form::CheckedForm;
 use webkit::moment::{Ago, date};
+use webkit::notes;
 use webkit::page::Problem;
 use webkit::site::Visit;
-use webkit::text::{Lang, fill, number};
+use webkit::text::{fill, number};
 use webkit::texts;
 use wire::device::{Condition, DeviceId};
 use wire::meter::{CounterKey, Remark};
+use wire::notes::Remark as NotedRemark;
+use wire::vocab::DoubtKind;
 
-use super::{Parts, events};
-use crate::collector::{Command, Slowed};
+use super::Parts;
+use crate::collector::Command;
 use crate::store::devices::DeviceLine;
 use crate::store::events::OpenQuestion;
 use crate::store::meters::DailyMeter;
@@ -85,8 +87,6 @@ texts! {
         decided_already: "That has been decided already.", "Das ist schon entschieden.";
         also_at: "Answers at {} too.", "Antwortet auch unter {}.";
         cost: "The last reading took {} packets and {} bytes.", "Die letzte Lesung brauchte {} Pakete und {} Byte.";
-        slowed_silent: "Polled every {} min only, because it does not answer:", "Wird nur alle {} min gelesen, weil es nicht antwortet:";
-        slowed_slow: "Polled every {} min only, because a reading takes {} s:", "Wird nur alle {} min gelesen, weil eine Lesung {} s dauert:";
         log: "What happened", "Was geschah";
         when: "When", "Wann";
         what: "What", "Was";
@@ -184,8 +184,8 @@ pub(super) async fn list(
         trouble: line
             .failure
             .as_deref()
-            .map(|failure| events::reason(lang, failure))
-            .or_else(|| line.remarks.first().map(|(kind, about)| events::remark(lang, kind, about))),
+            .map(|failure| notes::reason(lang, failure))
+            .or_else(|| line.remarks.first().map(|remark| notes::remark(lang, remark))),
         id: line.id,
     });
     let questions = question_views(&visit, &parts, None).await?;
@@ -234,7 +234,7 @@ pub(super) async fn csv(_visit: Visit, Extension(parts): Extension<Parts>) -> Re
 }
 
 fn csv_text(lines: &[DeviceLine]) -> Result<Vec<u8>, csv::Error> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     writer.write_record([
         "id",
         "manufacturer",
@@ -276,8 +276,7 @@ fn unformula(text: &str) -> String {
 #[template(path = "device.html")]
 struct DevicePage {
     questions: Vec<QuestionView>,
-    remarks: Vec<String>,
-    slowed: Option<(String, Ago)>,
+    remarks: Vec<(&'static str, String, Option<Ago>)>,
     also_at: Option<String>,
     cost: String,
     events: Vec<(Ago, String)>,
@@ -304,38 +303,33 @@ pub(super) async fn show(
             let Some(record) = store.record(&wanted)? else { return Ok(None) };
             let total = wire::device::total(record.counters.as_deref().unwrap_or_default()).map(CounterKey::of);
             let meters = total.map(|key| store.meters(&wanted, &key)).transpose()?.unwrap_or_default();
-            Ok(Some((line, record, meters, store.events(&wanted, EVENTS)?)))
+            let noted = store.notes(&record)?;
+            Ok(Some((line, record, meters, store.events(&wanted, EVENTS)?, noted)))
         })
         .await?;
-    let Some((line, record, meters, events)) = found else { return Err(Problem::not_found()) };
+    let Some((line, record, meters, events, noted)) = found else { return Err(Problem::not_found()) };
     let questions = question_views(&visit, &parts, Some(&id)).await?;
-    let slowed = parts.collector.activity().slowed.get(&line.address).copied();
     let page = DevicePage {
         t,
         questions,
-        slowed: slowed.map(|slowed| (slowed_words(lang, &slowed), visit.viewer.ago_and_when(slowed.since))),
-        remarks: line.remarks.iter().map(|(kind, about)| events::remark(lang, kind, about)).collect(),
+        remarks: noted.remarks.iter().map(|remark| remark_view(&visit, remark)).collect(),
         also_at: Some(fill(t.also_at, &[&shown_address(&line.also_at)])).filter(|_| !line.also_at.is_empty()),
         cost: fill(t.cost, &[&number(lang, u64::from(line.packets)), &number(lang, line.octets)]),
-        events: events.iter().map(|event| (visit.viewer.ago_and_when(event.at), events::words(lang, event))).collect(),
+        events: events.iter().map(|event| (visit.viewer.ago_and_when(event.at), notes::event(lang, event))).collect(),
         csrf: visit.csrf().to_owned(),
         id,
         head: DeviceHead::of(&record, &visit.viewer),
         panels: DevicePanels::of(&record, &visit.viewer).map_err(|error| Problem::internal(error.into()))?,
-        failure: line.failure.map(|failure| fill(t.failure, &[&events::reason(lang, &failure)])),
+        failure: line.failure.map(|failure| fill(t.failure, &[&notes::reason(lang, &failure)])),
         meters: meter_rows(&visit, &meters),
     };
     Ok(visit.live_page(&device_name(lang, &record), 5, &page))
 }
 
-/// How often a device is polled that is polled less often than the others, and why.
-fn slowed_words(lang: Lang, slowed: &Slowed) -> String {
-    let t = Texts::of(lang);
-    let minutes = (slowed.every.as_secs() + 30) / 60;
-    match slowed.reason {
-        Reason::Silent => fill(t.slowed_silent, &[&minutes]),
-        Reason::Slow(took) => fill(t.slowed_slow, &[&minutes, &took.as_secs()]),
-    }
+/// A remark as a note: its class, its words, and since when it holds.
+fn remark_view(visit: &Visit, remark: &NotedRemark) -> (&'static str, String, Option<Ago>) {
+    let class = if remark.is_trouble() { "note warning" } else { "note" };
+    (class, notes::remark(visit.lang(), remark), remark.since.map(|since| visit.viewer.ago_and_when(since)))
 }
 
 /// A day of the meter: the value, and what was counted since the day before in the same epoch, or why that cannot be told.
@@ -393,7 +387,7 @@ async fn question_views(visit: &Visit, parts: &Parts, of: Option<&str>) -> Resul
         };
         QuestionView {
             row: question.row,
-            text: events::doubt(visit.lang(), &question.doubt),
+            text: notes::doubt(visit.lang(), &DoubtKind::from_keyword(&question.doubt)),
             older: (older.id.clone(), named(&older)),
             newer: (newer.id.clone(), named(&newer)),
             since: visit.viewer.ago(question.asked_at),
@@ -489,12 +483,22 @@ pub(super) fn path_of(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use agent_core::reader::ReadError;
+    use webkit::text::Lang;
+
     use super::*;
 
     #[test]
     fn a_device_cannot_smuggle_a_formula_into_a_spreadsheet() {
         assert_eq!(unformula("=HYPERLINK(1)"), "'=HYPERLINK(1)");
         assert_eq!(unformula("ECOSYS"), "ECOSYS");
+    }
+
+    #[test]
+    fn why_a_device_was_not_read_is_said_in_german() {
+        for error in [ReadError::NoAnswer, ReadError::Endless] {
+            assert_ne!(notes::reason(Lang::De, &error.to_string()), error.to_string());
+        }
     }
 
     #[test]

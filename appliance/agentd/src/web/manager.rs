@@ -8,6 +8,7 @@ use serde::Deserialize;
 use webkit::device_view::StatusPill;
 use webkit::form::CheckedForm;
 use webkit::moment::Ago;
+use webkit::notes;
 use webkit::page::Problem;
 use webkit::site::Visit;
 use webkit::text::{fill, number};
@@ -81,6 +82,8 @@ struct Page {
     csrf: String,
     state: Option<State>,
     agent: String,
+    /// What this box says of itself, and since when.
+    said: Vec<(String, Option<Ago>)>,
     hops: Vec<HopRow>,
     form: ManagerForm,
     problem: Option<String>,
@@ -113,8 +116,13 @@ pub(super) struct ManagerForm {
 
 impl Page {
     async fn of(visit: &Visit, parts: &Parts) -> Result<Self, Problem> {
-        let (enrolment, unreported, refused) =
-            parts.ask(|store| Ok((store.enrolment()?, store.unreported()?, store.refused_reports()?))).await?;
+        let (enrolment, unreported, refused, said) = parts
+            .ask(|store| Ok((store.enrolment()?, store.unreported()?, store.refused_reports()?, store.said_of_self()?)))
+            .await?;
+        let said = said.iter().map(|remark| {
+            let since = remark.since.map(|since| visit.viewer.ago_and_when(since));
+            (notes::remark(visit.lang(), remark), since)
+        });
         Ok(Self {
             t: Texts::of(visit.lang()),
             csrf: visit.csrf().to_owned(),
@@ -124,6 +132,7 @@ impl Page {
             },
             state: enrolment.map(|enrolment| State::of(visit, parts, enrolment, unreported, refused)),
             agent: parts.agent.to_string(),
+            said: said.collect(),
             hops: Vec::new(),
             problem: None,
         })

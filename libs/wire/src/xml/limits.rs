@@ -43,3 +43,18 @@ pub const COUNTERS: usize = 1024;
 
 /// Sources of fields of one identity.
 pub const SOURCES: usize = 16;
+
+/// Remarks about a device.
+pub const REMARKS: usize = 64;
+
+/// Open questions about a device.
+pub const QUESTIONS: usize = 32;
+
+/// Events of a device in one report.
+pub const EVENTS: usize = 200;
+
+/// Remarks of an agent about itself.
+pub const OWN_REMARKS: usize = 16;
+
+/// Pairs of names that one report may give as one device.
+pub const SAME: usize = 500;

@@ -12,10 +12,11 @@ use crate::message::{
     AgentId, Fault, FaultCode, Receipt, RegisterForManagement, RegisterForManagementResponse, ReportId, Request,
     Response, SendReports, SendReportsResponse,
 };
+use crate::notes::{Event, Notes, Question, Remark, SameDevice};
 use crate::vocab::{
     AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
-    IdentityField, InputKind, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
-    TrayUnit,
+    DoubtKind, EventKind, IdentityField, InputKind, MediaSize, OutputKind, PrinterState, RemarkCode, Service, Sides,
+    SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
 };
 
 pub(super) fn request(document: &[u8]) -> Result<Request, XmlError> {
@@ -76,6 +77,10 @@ fn send_reports(cursor: &mut Cursor) -> Result<SendReports, XmlError> {
         created: cursor.attribute("created", MOMENT, moment)?,
         agent_name: cursor.required("AgentName", Cursor::text)?,
         software: cursor.required("Software", Cursor::text)?,
+        remarks: cursor.list(&["Remark"], limits::OWN_REMARKS, |cursor, _| remark(cursor))?,
+        same: cursor.list(&["SameDevice"], limits::SAME, |cursor, _| {
+            Ok(SameDevice { gone: device_id(cursor)?, stays: device_name(cursor, "as")? })
+        })?,
         devices: cursor.list(&["Device"], SendReports::MAX_DEVICES, |cursor, _| record(cursor))?,
         removed: cursor.list(&["RemovedDevice"], limits::REMOVED, |cursor, _| device_id(cursor))?,
     })
@@ -95,6 +100,38 @@ fn record(cursor: &mut Cursor) -> Result<DeviceRecord, XmlError> {
         trays: cursor.optional("Trays", |cursor| cursor.list(&["InputTray", "OutputTray"], limits::TRAYS, tray))?,
         counters: cursor
             .optional("Counters", |cursor| cursor.list(&["Counter"], limits::COUNTERS, |cursor, _| counter(cursor)))?,
+        notes: cursor.optional("Notes", notes)?,
+        events: cursor.list(&["Event"], limits::EVENTS, |cursor, _| event(cursor))?,
+    })
+}
+
+fn notes(cursor: &mut Cursor) -> Result<Notes, XmlError> {
+    Ok(Notes {
+        remarks: cursor.list(&["Remark"], limits::REMARKS, |cursor, _| remark(cursor))?,
+        questions: cursor.list(&["Question"], limits::QUESTIONS, |cursor, _| {
+            Ok(Question {
+                doubt: cursor.keyword("doubt", DoubtKind::from_keyword)?,
+                older: device_name(cursor, "older")?,
+                asked_at: cursor.attribute("askedAt", MOMENT, moment)?,
+            })
+        })?,
+    })
+}
+
+fn remark(cursor: &mut Cursor) -> Result<Remark, XmlError> {
+    Ok(Remark {
+        code: cursor.keyword("code", RemarkCode::from_keyword)?,
+        since: cursor.optional_attribute("since", MOMENT, moment)?,
+        text: cursor.text()?,
+    })
+}
+
+fn event(cursor: &mut Cursor) -> Result<Event, XmlError> {
+    Ok(Event {
+        kind: cursor.keyword("kind", EventKind::from_keyword)?,
+        at: cursor.attribute("at", MOMENT, moment)?,
+        before: cursor.optional("Before", Cursor::text)?.unwrap_or_default(),
+        after: cursor.optional("After", Cursor::text)?.unwrap_or_default(),
     })
 }
 
@@ -242,7 +279,11 @@ fn token(cursor: &mut Cursor, name: &str) -> Result<String, XmlError> {
 }
 
 fn device_id(cursor: &mut Cursor) -> Result<DeviceId, XmlError> {
-    cursor.attribute("id", "1 to 128 printable ASCII characters without blanks", |text| DeviceId::new(text))
+    device_name(cursor, "id")
+}
+
+fn device_name(cursor: &mut Cursor, name: &str) -> Result<DeviceId, XmlError> {
+    cursor.attribute(name, "1 to 128 printable ASCII characters without blanks", |text| DeviceId::new(text))
 }
 
 fn agent_id(cursor: &mut Cursor) -> Result<AgentId, XmlError> {

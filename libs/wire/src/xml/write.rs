@@ -18,6 +18,7 @@ use crate::message::{
     Fault, RegisterForManagement, RegisterForManagementResponse, ReportId, Request, Response, SendReports,
     SendReportsResponse,
 };
+use crate::notes::{Event, Notes, Remark};
 use crate::vocab::Confidence;
 
 pub(super) fn request(request: &Request) -> Vec<u8> {
@@ -64,6 +65,13 @@ fn send_reports(writer: &mut Writer, message: &SendReports) {
     writer.element("SendReports", attributes, |writer| {
         writer.text_element("AgentName", &message.agent_name);
         writer.text_element("Software", &message.software);
+        for own in message.remarks.iter().take(limits::OWN_REMARKS) {
+            remark(writer, own);
+        }
+        for same in &message.same {
+            let attributes = Attributes::new().with("id", same.gone.as_str()).with("as", same.stays.as_str());
+            writer.element("SameDevice", attributes, |_| {});
+        }
         for device in &message.devices {
             record(writer, device);
         }
@@ -105,6 +113,42 @@ fn record(writer: &mut Writer, device: &DeviceRecord) {
         }
         if let Some(group) = &device.counters {
             writer.list("Counters", group, limits::COUNTERS, counter);
+        }
+        if let Some(group) = &device.notes {
+            notes(writer, group);
+        }
+        for happening in device.events.iter().take(limits::EVENTS) {
+            event(writer, happening);
+        }
+    });
+}
+
+fn notes(writer: &mut Writer, notes: &Notes) {
+    writer.element("Notes", Attributes::new(), |writer| {
+        for row in notes.remarks.iter().take(limits::REMARKS) {
+            remark(writer, row);
+        }
+        for question in notes.questions.iter().take(limits::QUESTIONS) {
+            let attributes = Attributes::new()
+                .with("doubt", keyword(question.doubt.keyword()))
+                .with("older", question.older.as_str())
+                .with("askedAt", moment(question.asked_at));
+            writer.element("Question", attributes, |_| {});
+        }
+    });
+}
+
+fn remark(writer: &mut Writer, remark: &Remark) {
+    let attributes =
+        Attributes::new().with("code", keyword(remark.code.keyword())).with_some("since", remark.since.map(moment));
+    writer.element("Remark", attributes, |writer| writer.text(&remark.text));
+}
+
+fn event(writer: &mut Writer, event: &Event) {
+    let attributes = Attributes::new().with("kind", keyword(event.kind.keyword())).with("at", moment(event.at));
+    writer.element("Event", attributes, |writer| {
+        for (name, text) in [("Before", &event.before), ("After", &event.after)] {
+            writer.optional_text_element(name, Some(text.as_str()).filter(|text| !text.is_empty()));
         }
     });
 }

@@ -12,11 +12,12 @@ use wire::message::{
     Fault, FaultCode, Receipt, RegisterForManagement, RegisterForManagementResponse, ReportId, Request, Response,
     SendReports, SendReportsResponse,
 };
+use wire::notes::{Event, Notes, Question, Remark, SameDevice};
 use wire::sign::AgentKey;
 use wire::vocab::{
     AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, Confidence, CounterUnit, DetectedError, DeviceState,
-    IdentityField, InputKind, MediaSize, OutputKind, PrinterState, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
-    TrayUnit,
+    DoubtKind, EventKind, IdentityField, InputKind, MediaSize, OutputKind, PrinterState, RemarkCode, Service, Sides,
+    SupplyClass, SupplyKind, SupplyUnit, TrayUnit,
 };
 use wire::xml::{self, XmlError};
 
@@ -94,6 +95,8 @@ pub fn examples() -> Vec<(&'static str, Document)> {
             "report-removed-devices",
             report(vec![], vec![device_id("1347:W7Z0123456"), device_id("mac:00:00:5e:00:53:21")]),
         ),
+        ("report-with-remarks", Document::Request(Request::SendReports(report_with_remarks()))),
+        ("report-noted-device", report(vec![noted_device()], vec![])),
         ("report-accepted", receipt(Receipt::Accepted)),
         ("report-duplicate", receipt(Receipt::Duplicate)),
         (
@@ -133,8 +136,54 @@ pub fn report(devices: Vec<DeviceRecord>, removed: Vec<DeviceId>) -> SendReports
         created: "2026-11-24T06:00:07.25Z".parse().unwrap(),
         agent_name: "druckwart-7f3a".to_owned(),
         software: "0.1.0".to_owned(),
+        remarks: vec![],
+        same: vec![],
         devices,
         removed,
+    }
+}
+
+fn remark(code: RemarkCode, since: Option<&str>, text: &str) -> Remark {
+    Remark { code, since: since.map(|since| since.parse().unwrap()), text: text.to_owned() }
+}
+
+/// An agent that says something of itself, and two devices that are one.
+fn report_with_remarks() -> SendReports {
+    let update = RemarkCode::Other("updateTakenBack".to_owned());
+    SendReports {
+        remarks: vec![remark(update, Some("2026-11-24T02:14:00Z"), "0.3.0 did not come up: 0.2.1 runs again")],
+        same: vec![SameDevice { gone: device_id("1347:W7Z0999999"), stays: device_id("1347:W7Z0123456") }],
+        ..report(vec![], vec![])
+    }
+}
+
+/// What an agent has noticed about a device, and nothing else.
+fn noted_device() -> DeviceRecord {
+    let event = |kind, at: &str, before: &str, after: &str| Event {
+        kind,
+        at: at.parse().unwrap(),
+        before: before.to_owned(),
+        after: after.to_owned(),
+    };
+    DeviceRecord {
+        notes: Some(Notes {
+            remarks: vec![
+                remark(RemarkCode::Loop, None, "1.3.6.1.2.1.43.11"),
+                remark(RemarkCode::PolledLessSlow, Some("2026-11-24T03:00:00Z"), "15 min, 12 s"),
+            ],
+            questions: vec![Question {
+                doubt: DoubtKind::BoardSwapped,
+                older: device_id("1347:W7Z0123456"),
+                asked_at: "2026-11-24T05:00:00Z".parse().unwrap(),
+            }],
+        }),
+        events: vec![
+            event(EventKind::Met, "2026-11-24T05:00:00Z", "", ""),
+            event(EventKind::Moved, "2026-11-24T05:10:00Z", "192.0.2.31:161", "192.0.2.36:161"),
+            event(EventKind::Asked, "2026-11-24T05:00:00Z", "1347:W7Z0123456", "boardSwapped"),
+            event(EventKind::Other("ofTomorrow".to_owned()), "2026-11-24T05:20:00Z", "<b>", "&"),
+        ],
+        ..bare_device("1347:W7Z0999999", "192.0.2.36")
     }
 }
 
@@ -154,6 +203,8 @@ pub fn bare_device(id: &str, address: &str) -> DeviceRecord {
         supplies: None,
         trays: None,
         counters: None,
+        notes: None,
+        events: vec![],
     }
 }
 

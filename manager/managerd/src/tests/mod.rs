@@ -163,6 +163,8 @@ impl Agent {
     fn document(&self, devices: Vec<DeviceRecord>) -> Vec<u8> {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         xml::encode_request(&Message::SendReports(SendReports {
+            remarks: Vec::new(),
+            same: Vec::new(),
             agent: self.key.agent_id(),
             id: ReportId { epoch: 1_800_000_000_000, sequence },
             created: Timestamp::now(),
