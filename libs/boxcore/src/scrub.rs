@@ -1,0 +1,129 @@
+//! Takes secrets out of a prepared file once they are in the box. The file keeps its length and every other byte, so that it can be
+//! written over in place: on a FAT card nothing but the sectors of the secrets is touched, and a power cut leaves a readable file.
+
+use std::ops::Range;
+
+use serde_spanned::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::prepared::Reset;
+
+/// Keys whose values are secret, in whatever table they stand.
+const SECRET: [&str; 8] =
+    ["enrolment_code", "token", "communities", "secret", "psk", "private_key", "authorized_keys", "proxy"];
+/// What any key with this in its name holds.
+const PASSWORD: &str = "password";
+/// Nesting that is followed.
+const DEEPEST: usize = 8;
+
+/// The file without its secrets, and with its reset marked as done; `None` when there is nothing to take out, or the file is not
+/// TOML. A value that is too short for a word becomes an empty one.
+pub fn scrub(text: &str) -> Option<String> {
+    let bom = text.len() - text.trim_start_matches('\u{feff}').len();
+    let body = text.get(bom..)?;
+    let document = DeTable::parse(body).ok()?;
+    let mut found = Vec::new();
+    find(document.get_ref(), 0, &mut found);
+    let mut bytes = text.as_bytes().to_vec();
+    let mut changed = false;
+    for (range, words) in found {
+        let place = bytes.get_mut(range.start + bom..range.end + bom)?;
+        let longest = words.iter().find(|word| word.len() <= place.len());
+        // Two quotation marks always fit: no value of text or list is shorter than that.
+        let Some(word) = longest else { continue };
+        let mut replacement = word.as_bytes().to_vec();
+        replacement.resize(place.len(), b' ');
+        changed |= place != replacement.as_slice();
+        place.copy_from_slice(&replacement);
+    }
+    let scrubbed = String::from_utf8(bytes).ok()?;
+    // A file that has become another kind of file would be worse than one with a secret in it.
+    let same = DeTable::parse(scrubbed.get(bom..)?).is_ok();
+    (changed && same).then_some(scrubbed)
+}
+
+type Found = (Range<usize>, &'static [&'static str]);
+
+fn find(table: &DeTable<'_>, depth: usize, found: &mut Vec<Found>) {
+    if depth > DEEPEST {
+        return;
+    }
+    for (key, value) in table {
+        let key = key.get_ref().as_ref();
+        let is_secret = SECRET.contains(&key) || (key.contains(PASSWORD) && !key.ends_with("_encrypted"));
+        match value.get_ref() {
+            DeValue::String(_) if is_secret => found.push((value.span(), &["\"used, removed\"", "\"\""])),
+            DeValue::Array(_) if is_secret => found.push((value.span(), &["[\"used, removed\"]", "[]"])),
+            DeValue::String(text) if key == "reset" && is_reset(text) => found.push((value.span(), &["\"done\""])),
+            _ => inside(value, depth, found),
+        }
+    }
+}
+
+fn inside(value: &Spanned<DeValue<'_>>, depth: usize, found: &mut Vec<Found>) {
+    match value.get_ref() {
+        DeValue::Table(table) => find(table, depth + 1, found),
+        DeValue::Array(list) if depth <= DEEPEST => {
+            for one in list.iter() {
+                inside(one, depth + 1, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_reset(text: &str) -> bool {
+    // The words of `Reset` that ask for something.
+    let of = |reset: Reset| serde_json::to_string(&reset).unwrap_or_default();
+    [Reset::Network, Reset::Everything].iter().any(|reset| of(*reset) == format!("\"{text}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn secrets_go_and_everything_else_stays() {
+        let text = "\u{feff}# office\r\n[manager]\r\nurl = \"https://m.example\"\r\nenrolment_code = \"DW1-abcdefghijklmnop\" # once\r\n\
+                    [[snmp_user]]\r\nname = \"monitor\"\r\nauth_password = '''long\r\npassword'''\r\npriv_password = \"x\"\r\n\
+                    [[scan]]\r\ncommunities = [\"s3cret\", \"other-one\"]\r\n[box]\r\nreset = \"network\"\r\n";
+        let clean = scrub(text).unwrap();
+        assert_eq!(clean.len(), text.len());
+        for secret in ["DW1-", "long", "s3cret", "other-one", "\"x\"", "\"network\""] {
+            assert!(!clean.contains(secret), "{secret}: {clean}");
+        }
+        for kept in ["# office\r\n", "https://m.example", "# once\r\n", "\"monitor\"", "\"done\""] {
+            assert!(clean.contains(kept), "{kept}: {clean}");
+        }
+        assert_eq!(scrub(&clean), None, "a second time there is nothing to do");
+        assert_eq!(scrub("[manager]\nurl = \"x\"\n"), None);
+        assert_eq!(scrub("[manager\n"), None);
+    }
+
+    #[test]
+    fn a_secret_is_found_wherever_it_stands() {
+        for text in [
+            "manager = { enrolment_code = \"DW1-hidden\" }",
+            "manager.enrolment_code = \"DW1-hidden\"",
+            "user.password = \"hidden\"",
+            "a = [{ b = { wifi_password = \"hidden\" } }]",
+        ] {
+            assert!(!scrub(text).unwrap().contains("hidden"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_stumble(text in ".{0,300}", secret in "[a-z0-9 \u{e4}\u{20ac}]{0,40}") {
+            let _ = scrub(&text);
+            let file = format!("[a]\npassword = \"{secret}\"\nb = \"{secret}!\"\n");
+            let clean = scrub(&file).unwrap_or(file.clone());
+            prop_assert_eq!(clean.len(), file.len());
+            let table: toml::Table = toml::from_str(&clean).unwrap();
+            let kept = format!("{secret}!");
+            prop_assert_eq!(table["a"]["b"].as_str(), Some(kept.as_str()));
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Updates: which bundle may be installed, and what became of the last one. The record of it lies on the data partition, which both
+//! systems share.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::health::{Fault, Needs};
+
+pub use semver::Version;
+
+/// Largest bundle that is taken.
+pub const LARGEST: u64 = 256 << 20;
+/// Largest record that is worth reading.
+const LARGEST_RECORD: usize = 64 << 10;
+/// What is left free on the data partition when a bundle has been copied to it: the agent goes on writing meanwhile.
+pub const HEADROOM: u64 = 16 << 20;
+
+/// What a bundle says of itself, after its signature was found good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// For which boxes it is.
+    pub compatible: String,
+    /// Its version, as written.
+    pub version: String,
+}
+
+/// What is there.
+#[derive(Debug, Clone)]
+pub struct Running<'a> {
+    /// For which bundles this box is.
+    pub compatible: &'a str,
+    /// The running version.
+    pub version: &'a Version,
+    /// The last update.
+    pub last: Option<&'a Record>,
+}
+
+/// How someone wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// A person on the page.
+    Asked,
+    /// A person who has read that the bundle is older or the same.
+    AskedAgain,
+    /// A stick that was plugged in.
+    Found,
+}
+
+/// Why a bundle is not installed.
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum Refusal {
+    #[error("the file is for {is}, this box is {box_is}: take the bundle for this kind of box")]
+    WrongBoard { is: String, box_is: String },
+    #[error("version {is} is older than the running version {running}: it is installed only when that is asked for")]
+    Older { is: String, running: String },
+    #[error("version {is} runs already")]
+    Same { is: String },
+    #[error("version {is} was tried and went back: take a later one, or install it on the page")]
+    WentBack { is: String },
+    #[error("the bundle's version `{is}` is no version")]
+    NoVersion { is: String },
+    #[error("the file is {size} bytes large; a bundle has at most {LARGEST}")]
+    TooLarge { size: u64 },
+    #[error("there are {free} bytes free and {needed} needed: the storage is full")]
+    Full { free: u64, needed: u64 },
+    #[error("the bundle is not whole or its signature does not hold: {why}")]
+    NotTrusted { why: String },
+    #[error("the file cannot be read: {why}")]
+    Unread { why: String },
+    #[error("the update service does not work: {why}")]
+    NoInstaller { why: String },
+    #[error("an update is being installed already")]
+    Busy,
+    #[error("an update waits for the restart")]
+    WaitsForRestart,
+    #[error("the present version is not yet found good; this takes a few minutes after a start")]
+    OnTrial,
+    #[error("the data partition does not work, so nothing can be installed")]
+    NoData,
+}
+
+/// Whether a file is of a size that can be taken.
+pub fn may_copy(size: u64, free: u64) -> Result<(), Refusal> {
+    if size > LARGEST {
+        return Err(Refusal::TooLarge { size });
+    }
+    let needed = size.saturating_add(HEADROOM);
+    if free < needed { Err(Refusal::Full { free, needed }) } else { Ok(()) }
+}
+
+/// Whether a bundle may be installed.
+pub fn may_install(bundle: &Bundle, running: &Running<'_>, wish: Wish) -> Result<Version, Refusal> {
+    if bundle.compatible != running.compatible {
+        return Err(Refusal::WrongBoard { is: shortened(&bundle.compatible), box_is: running.compatible.to_owned() });
+    }
+    let is = shortened(&bundle.version);
+    let Ok(version) = Version::parse(&bundle.version) else { return Err(Refusal::NoVersion { is }) };
+    match version.cmp_precedence(running.version) {
+        _ if wish == Wish::AskedAgain => {}
+        std::cmp::Ordering::Less => return Err(Refusal::Older { is, running: running.version.to_string() }),
+        std::cmp::Ordering::Equal => return Err(Refusal::Same { is }),
+        std::cmp::Ordering::Greater => {}
+    }
+    // A stick that stays plugged in must not install what does not work again and again.
+    let failed = |record: &&Record| matches!(record.stage, Stage::WentBack(_)) && record.to == bundle.version;
+    if wish == Wish::Found && running.last.filter(failed).is_some() {
+        return Err(Refusal::WentBack { is });
+    }
+    Ok(version)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().filter(|char| !char.is_control()).take(80).collect()
+}
+
+/// The last update.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The version before it.
+    pub from: String,
+    /// The version that it brought.
+    pub to: String,
+    /// The boot loader's name of the slot that it was written to.
+    pub slot: String,
+    /// When it was installed, in seconds since 1970.
+    pub at: u64,
+    /// What has to work with it.
+    pub needs: Needs,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// How far an update is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It is on the card; the next start tries it.
+    Installed,
+    /// It was started and is being watched.
+    OnTrial,
+    /// It stays.
+    Good,
+    /// It is being left for these reasons.
+    Leaving(Vec<Fault>),
+    /// The system before it is back, for these reasons.
+    WentBack(Vec<Fault>),
+}
+
+/// What a start means for the last update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing: there was none, or it ended before.
+    Settled,
+    /// It is the update's first start, or another one before it was found good.
+    Trial(Needs),
+    /// The system before it is back.
+    Back,
+}
+
+impl Record {
+    /// Takes a start of the slot `booted` into the record.
+    pub fn handle_start(&mut self, booted: &str) -> Start {
+        let is_there = self.slot == booted;
+        match (&mut self.stage, is_there) {
+            (Stage::Good | Stage::WentBack(_), _) => Start::Settled,
+            (Stage::Installed | Stage::OnTrial, true) => {
+                self.stage = Stage::OnTrial;
+                Start::Trial(self.needs)
+            }
+            // It was given up and the box did not get away from it: another trial is better than none.
+            (Stage::Leaving(_), true) => Start::Trial(self.needs),
+            (Stage::Leaving(why), false) => {
+                self.stage = Stage::WentBack(std::mem::take(why));
+                Start::Back
+            }
+            (Stage::Installed, false) => {
+                self.stage = Stage::WentBack(vec![Fault::NotStarted]);
+                Start::Back
+            }
+            (Stage::OnTrial, false) => {
+                self.stage = Stage::WentBack(vec![Fault::CutShort]);
+                Start::Back
+            }
+        }
+    }
+
+    /// As its file.
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("words, numbers and lists have a JSON form") + "\n"
+    }
+
+    /// From its file; one that a power cut or a failing card has spoilt is none.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() <= LARGEST_RECORD).then(|| serde_json::from_slice(bytes).ok())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(stage: Stage) -> Record {
+        Record {
+            from: "1.0.0".into(),
+            to: "1.1.0".into(),
+            slot: "B".into(),
+            at: 1_800_000_000,
+            needs: Needs { address: true, manager: false },
+            stage,
+        }
+    }
+
+    #[test]
+    fn bundles_are_weighed() {
+        let version = Version::parse("1.1.0").unwrap();
+        let went_back = Record { to: "1.2.0".into(), ..record(Stage::WentBack(vec![])) };
+        let running = Running { compatible: "druckwart-pi64", version: &version, last: Some(&went_back) };
+        let weigh = |compatible: &str, version: &str, wish| {
+            may_install(&Bundle { compatible: compatible.into(), version: version.into() }, &running, wish)
+        };
+        assert!(weigh("druckwart-pi64", "1.3.0", Wish::Found).is_ok());
+        assert!(matches!(weigh("druckwart-pi2", "1.3.0", Wish::AskedAgain), Err(Refusal::WrongBoard { .. })));
+        assert!(matches!(weigh("druckwart-pi64", "1.0.9", Wish::Asked), Err(Refusal::Older { .. })));
+        assert!(matches!(weigh("druckwart-pi64", "1.1.0-rc.1", Wish::Asked), Err(Refusal::Older { .. })));
+        assert!(matches!(weigh("druckwart-pi64", "1.1.0", Wish::Found), Err(Refusal::Same { .. })));
+        assert!(weigh("druckwart-pi64", "1.0.9", Wish::AskedAgain).is_ok());
+        assert!(matches!(weigh("druckwart-pi64", "latest", Wish::AskedAgain), Err(Refusal::NoVersion { .. })));
+        assert!(matches!(weigh("druckwart-pi64", "1.2.0", Wish::Found), Err(Refusal::WentBack { .. })));
+        assert!(weigh("druckwart-pi64", "1.2.0", Wish::Asked).is_ok(), "a person may try again");
+    }
+
+    #[test]
+    fn there_has_to_be_room() {
+        assert_eq!(may_copy(30 << 20, 100 << 20), Ok(()));
+        assert!(matches!(may_copy(30 << 20, 40 << 20), Err(Refusal::Full { .. })));
+        assert!(matches!(may_copy(LARGEST + 1, u64::MAX), Err(Refusal::TooLarge { .. })));
+    }
+
+    #[test]
+    fn an_update_is_tried_and_stays_or_goes_back_with_its_reasons() {
+        let mut good = record(Stage::Installed);
+        assert!(matches!(good.handle_start("B"), Start::Trial(needs) if needs.address));
+        good.stage = Stage::Good;
+        assert_eq!(good.handle_start("B"), Start::Settled);
+
+        let mut dead = record(Stage::Installed);
+        assert_eq!(dead.handle_start("A"), Start::Back);
+        assert_eq!(dead.stage, Stage::WentBack(vec![Fault::NotStarted]));
+        assert_eq!(dead.handle_start("A"), Start::Settled);
+
+        let mut sick = record(Stage::OnTrial);
+        sick.stage = Stage::Leaving(vec![Fault::NoManager]);
+        assert_eq!(sick.handle_start("A"), Start::Back);
+        assert_eq!(sick.stage, Stage::WentBack(vec![Fault::NoManager]));
+
+        let mut crashing = record(Stage::Installed);
+        crashing.handle_start("B");
+        crashing.handle_start("B");
+        assert_eq!(crashing.handle_start("A"), Start::Back);
+        assert_eq!(crashing.stage, Stage::WentBack(vec![Fault::CutShort]));
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        for stage in [Stage::Installed, Stage::Leaving(vec![Fault::Unit("agentd.service".into()), Fault::NoAddress])] {
+            let record = record(stage);
+            assert_eq!(Record::decode(record.encode().as_bytes()), Some(record));
+        }
+        assert_eq!(Record::decode(&[0; 512]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_record_or_none(bytes: Vec<u8>) {
+            let _ = Record::decode(&bytes);
+        }
+    }
+}
