@@ -200,10 +200,8 @@ impl Fleet {
         let list = tempfile::NamedTempFile::new()?;
         fs::write(list.path(), self.addresses.join("\n"))?;
         let list = list.path().display().to_string();
-        let usage = usage(
-            &program("agentd"),
-            &[&["read", "--targets", list.as_str(), "--port", PORT, "--json"], words].concat(),
-        )?;
+        let usage =
+            usage(&program("agentd"), &[&["read", "--targets", list.as_str(), "--port", PORT], words].concat())?;
         Ok(Usage { processor: usage.processor * 1000 / u32::try_from(self.addresses.len())?, ..usage })
     }
 

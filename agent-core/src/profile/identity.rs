@@ -163,10 +163,10 @@ impl Profiles {
                 chosen: blob.explains(record.tag),
             }));
         }
-        let supplies = self.supplies(profile, variables, None);
+        let rules = self.supply_rules(profile);
         list.extend(
             printer_mib::supply_descriptions(variables)
-                .filter(|(_, words)| supplies.iter().all(|supply| supply.description != *words))
+                .filter(|(_, words)| rules.describe(words).description != *words)
                 .map(|(source, words)| Evidence { chosen: false, ..standard("supply", words, source.to_string()) }),
         );
         let mut seen = std::collections::BTreeSet::new();

@@ -44,7 +44,7 @@ struct Told {
 impl Profiles {
     /// The supplies of the standard table, each with the best level that any place tells; then those that it lacks.
     pub(super) fn supplies(&self, profile: &Profile, variables: &Variables, model: Option<&str>) -> Vec<Supply> {
-        let rules = self.lineage(profile).find_map(|rules| rules.supplies.clone()).unwrap_or_default();
+        let rules = self.supply_rules(profile);
         let mut supplies = printer_mib::supplies(variables, &rules);
         let prints_with_ink = model.is_some_and(|model| rules.ink_models.iter().any(|part| model.contains(part)));
         for own in self.lineage(profile) {
@@ -57,6 +57,11 @@ impl Profiles {
         }
         supplies.truncate(MAX_SUPPLIES);
         supplies
+    }
+
+    /// How the supplies of the standard table are understood.
+    pub(super) fn supply_rules(&self, profile: &Profile) -> SupplyRules {
+        self.lineage(profile).find_map(|rules| rules.supplies.clone()).unwrap_or_default()
     }
 }
 
