@@ -48,6 +48,8 @@ struct Entry {
     took: Duration,
     slowed_since: Option<Tick>,
     under_way: bool,
+    /// Wanted at once while a poll was under way, which may have passed by what is new.
+    again: bool,
 }
 
 impl Entry {
@@ -87,6 +89,7 @@ impl<K: Ord + Clone> Schedule<K> {
             took: Duration::ZERO,
             slowed_since: None,
             under_way: false,
+            again: false,
         });
     }
 
@@ -95,10 +98,10 @@ impl<K: Ord + Clone> Schedule<K> {
         self.entries.remove(device);
     }
 
-    /// Makes a device due at once.
+    /// Makes a device due at once; one that is being polled, once more after that.
     pub fn hurry(&mut self, now: Tick, device: &K) {
         if let Some(entry) = self.entries.get_mut(device) {
-            entry.due = now;
+            (entry.due, entry.again) = (now, entry.under_way);
         }
     }
 
@@ -131,7 +134,8 @@ impl<K: Ord + Clone> Schedule<K> {
         let wait = entry.wait(interval);
         entry.slowed_since = (wait > interval).then(|| entry.slowed_since.unwrap_or(now));
         let earlier = interval / 10 * (spread % 1000) / 1000;
-        entry.due = now + wait.saturating_sub(earlier);
+        let pause = if std::mem::take(&mut entry.again) { Duration::ZERO } else { wait.saturating_sub(earlier) };
+        entry.due = now + pause;
     }
 
     /// Whether and why a device is polled less often than the others.
@@ -170,6 +174,18 @@ mod tests {
         assert_eq!(schedule.poll_due(at(301)), None);
         assert_eq!(schedule.poll_timeout(), Some(at(302)));
         assert_eq!(schedule.poll_due(at(302)), Some("a"));
+    }
+
+    #[test]
+    fn a_hurry_while_a_poll_is_under_way_is_not_forgotten() {
+        let mut schedule = Schedule::new(Duration::from_secs(300));
+        schedule.add(at(0), "a");
+        assert_eq!(schedule.poll_due(at(0)), Some("a"));
+        schedule.hurry(at(1), &"a");
+        schedule.done(at(2), &"a", Poll::Answered(Duration::from_secs(2)), 0);
+        assert_eq!(schedule.poll_due(at(2)), Some("a"));
+        schedule.done(at(3), &"a", Poll::Answered(Duration::from_secs(1)), 0);
+        assert_eq!(schedule.poll_timeout(), Some(at(303)), "once");
     }
 
     #[test]
