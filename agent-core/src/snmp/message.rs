@@ -191,10 +191,8 @@ fn from_parser(message: SnmpMessage<'_>) -> Result<Response, DecodeError> {
         .var
         .into_iter()
         .map(|variable| {
-            let arcs: Option<Vec<u32>> =
-                variable.oid.iter().map(|arcs| arcs.filter_map(|arc| u32::try_from(arc).ok()).collect());
             let name =
-                arcs.as_deref().and_then(Oid::new).ok_or(DecodeError::Form("a name that is no object identifier"))?;
+                oid_from_parser(&variable.oid).ok_or(DecodeError::Form("a name that is no object identifier"))?;
             Ok((name, value_from_parser(variable.val)))
         })
         .collect::<Result<_, _>>()?;
@@ -219,6 +217,12 @@ pub(super) fn error_status_of(number: u32) -> ErrorStatus {
     }
 }
 
+/// `None` for an identifier that SNMP does not have: its arcs go up to 4,294,967,295.
+fn oid_from_parser(oid: &snmp_parser::asn1_rs::Oid<'_>) -> Option<Oid> {
+    let arcs: Option<Vec<u32>> = oid.iter()?.map(|arc| u32::try_from(arc).ok()).collect();
+    Oid::new(&arcs?)
+}
+
 fn value_from_parser(value: VarBindValue<'_>) -> Value {
     match value {
         VarBindValue::Unspecified => Value::Null,
@@ -228,11 +232,7 @@ fn value_from_parser(value: VarBindValue<'_>) -> Value {
         VarBindValue::Value(syntax) => match syntax {
             ObjectSyntax::Number(number) => Value::Integer(i64::from(number)),
             ObjectSyntax::String(octets) => Value::OctetString(octets.into()),
-            ObjectSyntax::Object(oid) => {
-                let arcs: Option<Vec<u32>> =
-                    oid.iter().map(|arcs| arcs.filter_map(|arc| u32::try_from(arc).ok()).collect());
-                arcs.as_deref().and_then(Oid::new).map_or(Value::Null, Value::ObjectIdentifier)
-            }
+            ObjectSyntax::Object(oid) => oid_from_parser(&oid).map_or(Value::Null, Value::ObjectIdentifier),
             ObjectSyntax::IpAddress(NetworkAddress::IPv4(address)) => Value::IpAddress(address.octets()),
             ObjectSyntax::Counter32(number) => Value::Counter32(number),
             ObjectSyntax::Gauge32(number) | ObjectSyntax::UInteger32(number) => Value::Gauge32(number),
@@ -297,6 +297,18 @@ mod tests {
         bytes.splice(at.., [0x41, 0x04, 0xff, 0xff, 0xff, 0xff]);
         let response = decode_response(&bytes).unwrap();
         assert_eq!(response.variables, [(oid("1.3.6.1.2.1.1.3.0"), Value::Counter32(u32::MAX))]);
+    }
+
+    #[test]
+    fn an_arc_that_is_too_large_makes_no_shorter_name() {
+        // 1.3.6.1.2.1.1.3.(2^35).0 must not be read as sysUpTime.0.
+        let mut bytes = RESPONSE.to_vec();
+        let at = bytes.len() - 7;
+        bytes.splice(at..at, [0x81, 0x80, 0x80, 0x80, 0x80, 0x00]);
+        for (place, more) in [(1, 6), (14, 6), (25, 6), (27, 6), (29, 6)] {
+            bytes[place] += more;
+        }
+        assert_eq!(decode_response(&bytes), Err(DecodeError::Form("a name that is no object identifier")));
     }
 
     #[test]
