@@ -3,9 +3,10 @@
 use agent_core::change::Changes;
 use agent_core::report::{Contents, Sender, compose};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use wire::device::{DeviceId, DeviceRecord};
-use wire::message::{ReportId, Request, SendReports};
+use wire::message::{ReportId, Request};
+use wire::notes::{Remark, SameDevice};
 use wire::xml::{decode_device, encode_device, encode_request, limits};
 
 use super::devices::stored_record;
@@ -16,6 +17,11 @@ use super::{Result, Store, StoreError, moment, set, setting};
 const KEPT_REFUSED: i64 = 20;
 /// States that wait to be told before the present ones.
 const MAX_UNTOLD: i64 = 2_000;
+/// Devices of one report, and octets of their records: a small machine has to put it together, and the manager to take it apart.
+/// The manager takes more of both.
+const MAX_DEVICES: usize = 100;
+/// See [`MAX_DEVICES`].
+const MAX_OCTETS: usize = 4 << 20;
 
 /// A report that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,27 +80,34 @@ impl Store {
     /// how many were made.
     pub fn make_reports(&self, sender: &Sender, now: Timestamp) -> Result<usize> {
         self.transaction(|change| {
-            let remarks = own_remarks(change)?;
             let same = untold_same(change)?;
-            let mut removed = removed_devices(change)?;
-            let mut waiting = untold_records(change)?;
-            waiting.append(&mut changed_records(change)?);
-            let mut made = 0;
-            while made == 0 || !waiting.is_empty() || !removed.is_empty() {
-                let contents = Contents {
-                    remarks: remarks.clone(),
-                    // They come first, so that what is told later under the name that stays meets one device.
-                    same: if made == 0 { same.clone() } else { Vec::new() },
-                    devices: first(&mut waiting, SendReports::MAX_DEVICES),
-                    removed: first(&mut removed, limits::REMOVED),
-                };
-                let id = next_report_id(change)?;
-                let report = compose(sender, id, now, contents);
-                let document = gzip(&encode_request(&Request::SendReports(report)));
-                let query = "INSERT INTO outbox (epoch, sequence, created_at, document) VALUES (?1, ?2, ?3, ?4)";
-                change.execute(query, params![id.epoch, id.sequence, now.as_millisecond(), document])?;
-                made += 1;
+            let mut maker = Maker {
+                change,
+                sender,
+                now,
+                remarks: own_remarks(change)?,
+                same: same.clone(),
+                removed: removed_devices(change)?,
+                made: 0,
+            };
+            let (mut devices, mut octets) = (Vec::new(), 0);
+            // What was left behind before any report had told it comes first.
+            let untold = rows(change, "SELECT id FROM untold_record ORDER BY id")?;
+            let changed = rows(change, "SELECT rowid FROM device WHERE unreported <> 0 ORDER BY id")?;
+            let untold = untold.into_iter().map(|row| untold_record(change, row));
+            for told in untold.chain(changed.into_iter().map(|row| changed_record(change, row))) {
+                let (record, changes, length) = told?;
+                if !devices.is_empty() && (devices.len() == MAX_DEVICES || octets + length > MAX_OCTETS) {
+                    maker.make(std::mem::take(&mut devices))?;
+                    octets = 0;
+                }
+                devices.push((record, changes));
+                octets += length;
             }
+            while maker.made == 0 || !devices.is_empty() || !maker.removed.is_empty() {
+                maker.make(std::mem::take(&mut devices))?;
+            }
+            let made = maker.made;
             change.execute("UPDATE device SET unreported = 0, urgent_since = NULL WHERE unreported <> 0", [])?;
             change.execute("DELETE FROM untold_record", [])?;
             change.execute("DELETE FROM removed_device", [])?;
@@ -160,37 +173,68 @@ fn removed_devices(change: &Transaction<'_>) -> Result<Vec<DeviceId>> {
     Ok(ids.into_iter().filter_map(DeviceId::new).collect())
 }
 
-fn changed_records(change: &Transaction<'_>) -> Result<Vec<(DeviceRecord, Changes)>> {
-    let mut rows = change.prepare(
-        "SELECT id, record, silent_since, read_at, address, unreported FROM device WHERE unreported <> 0 ORDER BY id",
-    )?;
-    let rows = rows.query_map([], |row| Ok((stored_record(row), row.get::<_, i64>(5)?)))?;
-    let mut records = Vec::new();
-    for row in rows {
-        let (record, unreported) = row?;
-        let mut record = record?;
-        if unreported & WATCH != 0 {
-            record.notes = Some(notes_of(change, &record)?);
-            record.events = untold_events(change, record.id.as_str())?;
-        }
-        records.push((record, changes_of(unreported)));
-    }
-    Ok(records)
+/// Makes reports, one after the other, so that never more than one is in memory.
+struct Maker<'a> {
+    change: &'a Transaction<'a>,
+    sender: &'a Sender,
+    now: Timestamp,
+    remarks: Vec<Remark>,
+    /// In the first report, so that what is told later under the name that stays meets one device.
+    same: Vec<SameDevice>,
+    removed: Vec<DeviceId>,
+    made: usize,
 }
 
-/// The states that were left behind by a break of their meters before any report had told them, oldest first.
-fn untold_records(change: &Transaction<'_>) -> Result<Vec<(DeviceRecord, Changes)>> {
-    let mut rows = change.prepare("SELECT device_id, record, unreported FROM untold_record ORDER BY id")?;
-    let rows =
-        rows.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?)))?;
-    rows.map(|row| {
-        let (id, record, unreported) = row?;
-        let mut record = decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id.clone(), error))?;
-        // The device may have another name by now.
-        record.id = DeviceId::new(id).unwrap_or(record.id);
-        Ok((record, changes_of(unreported)))
-    })
-    .collect()
+impl Maker<'_> {
+    fn make(&mut self, devices: Vec<(DeviceRecord, Changes)>) -> Result<()> {
+        let contents = Contents {
+            remarks: self.remarks.clone(),
+            same: std::mem::take(&mut self.same),
+            devices,
+            removed: first(&mut self.removed, limits::REMOVED),
+        };
+        let id = next_report_id(self.change)?;
+        let report = compose(self.sender, id, self.now, contents);
+        let document = gzip(&encode_request(&Request::SendReports(report)));
+        let query = "INSERT INTO outbox (epoch, sequence, created_at, document) VALUES (?1, ?2, ?3, ?4)";
+        self.change.execute(query, params![id.epoch, id.sequence, self.now.as_millisecond(), document])?;
+        self.made += 1;
+        Ok(())
+    }
+}
+
+/// A device, what of it has changed, and how many octets that takes at most.
+type Told = (DeviceRecord, Changes, usize);
+
+/// A device as it is.
+fn changed_record(change: &Transaction<'_>, row: i64) -> Result<Told> {
+    let query = "SELECT id, record, silent_since, read_at, address, unreported FROM device WHERE rowid = ?1";
+    let read = |row: &Row<'_>| Ok((stored_record(row), row.get::<_, i64>(5)?, row.get_ref(1)?.as_str()?.len()));
+    let (record, unreported, mut octets) = change.prepare_cached(query)?.query_row([row], read)?;
+    let mut record = record?;
+    if unreported & WATCH != 0 {
+        record.notes = Some(notes_of(change, &record)?);
+        record.events = untold_events(change, record.id.as_str())?;
+        octets = encode_device(&record).len();
+    }
+    Ok((record, changes_of(unreported), octets))
+}
+
+/// A device as it was before a break of its meters.
+fn untold_record(change: &Transaction<'_>, row: i64) -> Result<Told> {
+    let query = "SELECT device_id, record, unreported FROM untold_record WHERE id = ?1";
+    let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?));
+    let (id, record, unreported) = change.prepare_cached(query)?.query_row([row], read)?;
+    let octets = record.len();
+    let mut record = decode_device(record.as_bytes()).map_err(|error| StoreError::Record(id.clone(), error))?;
+    // The device may have another name by now.
+    record.id = DeviceId::new(id).unwrap_or(record.id);
+    Ok((record, changes_of(unreported), octets))
+}
+
+fn rows(change: &Transaction<'_>, query: &str) -> Result<Vec<i64>> {
+    let mut rows = change.prepare(query)?;
+    Ok(rows.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// Keeps the state of a device as it stands, to be told before the one that follows.

@@ -303,12 +303,38 @@ fn what_is_too_old_goes_and_is_made_up_for() {
 }
 
 #[test]
-fn many_devices_make_several_reports() {
+fn many_devices_and_large_ones_make_several_reports() {
     let (_folder, store) = store();
-    let readings: Vec<Saved> = (0..SendReports::MAX_DEVICES + 1).map(|n| reading(&format!("S{n}"), 1, 1)).collect();
+    let readings: Vec<Saved> = (0..101).map(|n| reading(&format!("S{n:03}"), 1, 1)).collect();
     store.save(&readings).unwrap();
+    store.remove_device("1:S007").unwrap();
+    store.save(&[reading("S101", 1, 1)]).unwrap();
     assert_eq!(store.make_reports(&sender(), moment(1)).unwrap(), 2);
-    assert_eq!(oldest(&store).1.devices.len(), SendReports::MAX_DEVICES);
+    let (waiting, first) = oldest(&store);
+    assert_eq!((first.devices.len(), first.removed.len()), (100, 1));
+    store.accept_report(&waiting).unwrap();
+    let (waiting, second) = oldest(&store);
+    assert_eq!((second.devices.len(), second.removed.len()), (1, 0));
+    store.accept_report(&waiting).unwrap();
+    // Five of them are all that a report holds.
+    let large: Vec<Saved> = (0..6)
+        .map(|n| {
+            let mut large = reading(&format!("L{n}"), 1, 1);
+            let text = "x".repeat(1000);
+            let rows = (0..250).map(|row| Supply {
+                index: row.to_string(),
+                description: text.clone(),
+                part_number: Some(text.clone()),
+                serial: Some(text.clone()),
+                ..large.snapshot.supplies[0].clone()
+            });
+            large.snapshot.supplies = rows.collect();
+            large
+        })
+        .collect();
+    store.save(&large).unwrap();
+    assert_eq!(store.make_reports(&sender(), moment(2)).unwrap(), 2);
+    assert_eq!(oldest(&store).1.devices.len(), 5);
 }
 
 #[test]
