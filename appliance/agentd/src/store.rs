@@ -14,6 +14,7 @@ pub mod settings;
 pub mod snmp_users;
 mod users;
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -79,7 +80,7 @@ impl Store {
         std::fs::create_dir_all(folder).map_err(unusable)?;
         let path = folder.join("agentd.sqlite");
         // Communities and the enrolment token are secrets: nobody else may read the file, nor SQLite's files beside it.
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(unusable)?;
+        let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(unusable)?;
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(unusable)?;
         let mut connection = Connection::open(&path)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
