@@ -13,6 +13,8 @@ mod walk;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use wire::device::Identity;
+
 pub use bearing::Bearing;
 pub use outcome::{ReadError, Remark};
 pub use plan::{Plan, Table};
@@ -22,7 +24,7 @@ pub use variables::Variables;
 use crate::gate::{Gate, Readable};
 use crate::oid::Oid;
 use crate::printer_mib;
-use crate::profile::{Profile, Profiles};
+use crate::profile::{BASE, Profile, Profiles};
 use crate::snmp::Version;
 use crate::snmp::message::{ErrorStatus, Operation, Response, Value};
 use crate::timer::Timer;
@@ -56,6 +58,14 @@ pub struct Reading {
     pub successors: Vec<(Oid, Value)>,
     /// How long the device's answers take.
     pub timer: Timer,
+}
+
+impl Reading {
+    /// Whether it is a printer's, which says this of itself: it has a printer's tables, or a profile of its maker knows where its
+    /// serial number stands.
+    pub fn is_of_printer(&self, identity: &Identity) -> bool {
+        printer_mib::is_printer(&self.variables) || (self.profile != BASE && identity.serial.is_some())
+    }
 }
 
 /// How far a reading is.

@@ -452,9 +452,7 @@ impl Collector {
 
     async fn keep(&mut self, address: SocketAddr, held: Held) {
         let Held { reading, snapshot, .. } = &held;
-        let printer = printer_mib::is_printer(&reading.variables)
-            || (reading.profile != agent_core::profile::BASE && snapshot.identity.serial.is_some());
-        if !printer {
+        if !reading.is_of_printer(&snapshot.identity) {
             log::debug!(address:% = address; "no printer");
             let described = System::of(&reading.variables).description.unwrap_or_default();
             if let Err(error) = self.searches.describe(address, described).await {

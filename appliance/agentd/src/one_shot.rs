@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
-use agent_core::printer_mib;
 use agent_core::search::{self, Alive, Kinds, SearchPlan, Sign};
 use agent_core::snmp::Credential;
 use anyhow::{Context, Result, bail};
@@ -326,7 +325,6 @@ pub(crate) async fn socket_address(target: &str, port: u16) -> Result<SocketAddr
     Ok((ranges::resolve(host).await?, port).into())
 }
 
-/// A reading that has ended, ready to be printed.
 /// Writes what is read to the collector's database, many devices in one transaction.
 struct Keeper {
     store: Store,
@@ -367,6 +365,7 @@ impl Keeper {
     }
 }
 
+/// A reading that has ended, ready to be printed.
 struct Outcome {
     circumstances: Circumstances,
     snapshot: Result<Box<Snapshot>, String>,
@@ -392,8 +391,7 @@ impl Outcome {
                 if wants_evidence {
                     circumstances.evidence = driver.profiles().evidence(profile, &reading.variables);
                 }
-                let printer = printer_mib::is_printer(&reading.variables)
-                    || (profile.name != agent_core::profile::BASE && snapshot.identity.serial.is_some());
+                let printer = reading.is_of_printer(&snapshot.identity);
                 (Ok(Box::new(snapshot)), printer)
             }
             Err(error) => (Err(error.to_string()), false),
