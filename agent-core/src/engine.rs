@@ -216,7 +216,8 @@ impl Engine {
 
     /// Orders a reading. A device that is being read or waits for it already is not read twice.
     pub fn read(&mut self, now: Tick, order: ReadOrder) {
-        if !self.jobs.contains_key(&order.address) && self.ordered.insert(order.address) {
+        if !self.is_reading(&order.address) {
+            self.ordered.insert(order.address);
             self.waiting.push_back(order);
             self.start_waiting(now);
         }
@@ -227,6 +228,11 @@ impl Engine {
         if let Ok(message) = Message::decode(bytes) {
             self.sessions.handle_discovery(now, from, &message);
         }
+    }
+
+    /// Whether a device is being read, or waits for it.
+    pub fn is_reading(&self, address: &SocketAddr) -> bool {
+        self.jobs.contains_key(address) || self.ordered.contains(address)
     }
 
     /// Whether nothing is being read.

@@ -185,7 +185,7 @@ async fn daemon(command: Run) -> Result<()> {
     });
     let server = serve(listener, certificate, router, Limits { plain: web::OPEN, ..Limits::default() }, stop_signal());
     tokio::select! {
-        ended = collector.run() => ended.context("the collector stopped"),
+        () = collector.run() => Ok(()),
         () = uplink.run() => Ok(()),
         () = usb_reader.run() => Ok(()),
         ended = server => ended.context("the pages stopped"),

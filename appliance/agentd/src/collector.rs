@@ -61,7 +61,7 @@ pub enum Command {
     GoOnSearching,
     /// Poll the device at this address (and port) at once.
     Poll(String),
-    /// Watch this device no longer.
+    /// Watch this device no longer, and remove what is stored of it.
     Forget(DeviceId),
     /// A person has decided that these two are one, the older first.
     Unite(DeviceId, DeviceId, String),
@@ -146,6 +146,7 @@ enum Write {
     Silent(DeviceId, Timestamp, String),
     AlsoAt(DeviceId, BTreeSet<SocketAddr>, Timestamp, Vec<Notice>),
     Unite { older: DeviceId, newer: DeviceId, has_moved: bool, by: String },
+    Remove(DeviceId),
     Withdraw(DeviceId, DeviceId, Timestamp),
     Slowed(DeviceId, Option<notes::Remark>),
 }
@@ -159,6 +160,10 @@ pub struct Collector {
     targets: BTreeMap<SocketAddr, Target>,
     register: Register,
     held: BTreeMap<SocketAddr, Held>,
+    /// Addresses whose device was removed while it was being read.
+    unwanted: BTreeSet<SocketAddr>,
+    /// What went wrong last that is said once only.
+    complaint: String,
     searches: Searches,
     commands: mpsc::Receiver<Command>,
     activity: Arc<Mutex<Activity>>,
@@ -193,6 +198,8 @@ impl Collector {
             targets: BTreeMap::new(),
             register: Register::new(store.known_devices()?, store.asked_pairs()?, store.given_up()?),
             held: BTreeMap::new(),
+            unwanted: BTreeSet::new(),
+            complaint: String::new(),
             searches: Searches::new(store.clone(), &rhythm)?,
             commands,
             activity: handle.activity.clone(),
@@ -210,25 +217,41 @@ impl Collector {
         Ok((collector, handle))
     }
 
-    /// Runs until the pages' hold is dropped.
-    pub async fn run(mut self) -> Result<()> {
+    /// Runs until the pages' hold is dropped. A database that takes nothing (a full card) ends nothing: what is read is shown at
+    /// least as long as it can be.
+    pub async fn run(mut self) {
         loop {
             self.order_polls();
-            self.searches.work(&self.rhythm).await?;
+            let worked = self.searches.work(&self.rhythm).await;
+            self.complain(worked);
             self.read_found();
             let until = Instant::now() + Duration::from_secs(1);
             let schedule = self.schedule.poll_timeout().map(|tick| Instant::now() + tick.since(self.driver.now()));
             let until = schedule.map_or(until, |due| until.min(due.max(Instant::now() + Duration::from_millis(1))));
             tokio::select! {
                 event = self.driver.event_before(until) => if let Some(event) = event { self.handle(event).await },
-                Some(event) = self.searches.event() => self.handle_search(event).await?,
+                Some(event) = self.searches.event() => {
+                    let handled = self.handle_search(event).await;
+                    self.complain(handled);
+                }
                 arrived = self.ports.arrived() => self.take_trap(&arrived),
-                command = self.commands.recv() => match command {
-                    Some(command) => self.obey(command).await?,
-                    None => return Ok(()),
-                },
+                command = self.commands.recv() => {
+                    let Some(command) = command else { return };
+                    let obeyed = self.obey(command).await;
+                    self.complain(obeyed);
+                }
             }
             self.show();
+        }
+    }
+
+    /// Says what went wrong, unless the same was said last.
+    fn complain(&mut self, outcome: Result<()>) {
+        let Err(error) = outcome else { return };
+        let words = format!("{error:#}");
+        if words != self.complaint {
+            log::error!(error:% = words; "the database does not take what the collector has to keep");
+            self.complaint = words;
         }
     }
 
@@ -255,9 +278,16 @@ impl Collector {
                 }
             }
             Command::Forget(id) => {
-                self.register.forget(&id);
+                let of_it = |(_, target): &(&SocketAddr, &Target)| target.device.as_ref() == Some(&id);
+                let being_read = |address: &SocketAddr| self.driver.is_reading(address);
+                let addresses = self.targets.iter().filter(of_it).map(|(address, _)| *address);
+                // What such a reading brings would make the device known again.
+                self.unwanted.extend(addresses.filter(being_read));
                 self.held.retain(|address, _| self.register.resident(address) != Some(&id));
+                self.register.forget(&id);
                 self.drop_targets(|_, target| target.device.as_ref() == Some(&id));
+                // Behind what waits to be written of it.
+                self.write(Write::Remove(id)).await;
             }
             Command::Unite(older, newer, by) => {
                 let has_moved = self.register.unite(&older, &newer);
@@ -401,6 +431,9 @@ impl Collector {
                 let Finished { address, credential, outcome, full, cost, took } = *finished;
                 self.note_poll(address, if outcome.is_ok() { Poll::Answered(took) } else { Poll::Silent }).await;
                 let card = self.searches.has_read(address);
+                if self.unwanted.remove(&address) {
+                    return;
+                }
                 match outcome {
                     Ok(reading) if reading.outdated => {
                         log::debug!(address:% = address; "rows have changed; reading everything");
@@ -635,6 +668,7 @@ fn write_other(store: &Store, write: Write) -> Result<(), StoreError> {
         Write::Silent(id, since, failure) => store.set_silent(&id, since, &failure),
         Write::AlsoAt(id, also_at, at, notices) => store.set_also_at(&id, &also_at, at, &notices),
         Write::Unite { older, newer, has_moved, by } => store.unite(&older, &newer, has_moved, &by, Timestamp::now()),
+        Write::Remove(id) => store.remove_device(id.as_str()),
         Write::Withdraw(older, newer, at) => store.withdraw_question(&older, &newer, at),
         Write::Slowed(id, slowed) => store.set_slowed(&id, slowed.as_ref()),
     }
@@ -678,4 +712,36 @@ fn made_id() -> Option<DeviceId> {
 fn spread(address: &SocketAddr) -> u32 {
     let SocketAddr::V4(address) = address else { return 0 };
     u32::from(*address.ip()).wrapping_mul(2_654_435_761) >> 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_device_that_a_person_removes_stays_removed_whatever_waits_to_be_written_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let profiles = Profiles::built_in().unwrap();
+        let (mut collector, _handle) = Collector::new(store.clone(), profiles, TrapPorts::none()).unwrap();
+        let id = DeviceId::new("1:A").unwrap();
+        let saved = Saved {
+            id: id.clone(),
+            address: "192.0.2.7:161".to_owned(),
+            credential: Credential::v2c("public"),
+            read_at: Timestamp::now(),
+            snapshot: Snapshot::default(),
+            watched: Watched::default(),
+        };
+        for _ in 0..2 * BATCH {
+            collector.write(Write::Save(Box::new(saved.clone()))).await;
+        }
+        collector.obey(Command::Forget(id)).await.unwrap();
+        drop(collector);
+        // The thread that writes ends when it has written everything.
+        while Arc::strong_count(&store) > 1 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(store.devices().unwrap(), []);
+    }
 }

@@ -85,9 +85,9 @@ impl Driver {
         self.engine.learn_engine(now, from, bytes);
     }
 
-    /// Whether nothing is under way.
-    pub fn is_idle(&self) -> bool {
-        self.engine.is_idle()
+    /// Whether a device is being read, or waits for it.
+    pub fn is_reading(&self, address: &SocketAddr) -> bool {
+        self.engine.is_reading(address)
     }
 
     /// Works until something has happened, or until `until`. May be dropped and called again at any time: nothing is lost.

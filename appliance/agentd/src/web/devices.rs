@@ -466,6 +466,7 @@ pub(super) async fn remove(
     if !parts.collector.order(Command::Forget(device)) {
         return Ok(visit.go_to_with_notice(&path_of(&id), t.busy));
     }
+    // The collector does so once more, behind what waits to be written of it; but the list must not show it meanwhile.
     parts.ask(move |store| store.remove_device(&id)).await?;
     parts.uplink.wake();
     let name = if line.model.is_empty() { line.id } else { line.model };
