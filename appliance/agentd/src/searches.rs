@@ -15,7 +15,8 @@ use agent_core::snmp::User;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::ranges::{self, Range};
 use crate::search::Searcher;
@@ -43,6 +44,8 @@ const LOOKUP_PATIENCE: Duration = Duration::from_secs(2);
 const MAX_SLOW_LOOKUPS: u32 = 4;
 /// Names that wait to be looked up.
 const MAX_NAMELESS: usize = 1_024;
+/// A search begins at once if its ranges are clear within so long; otherwise when they are: names of hosts take their time.
+const PROMPTLY: Duration = Duration::from_millis(50);
 
 /// What the pages may know of searches.
 #[derive(Debug, Clone, Default)]
@@ -105,10 +108,24 @@ struct Running {
     cursors: [Cursor; 2],
 }
 
+/// Ranges that are being turned into addresses.
+struct Preparing {
+    task: JoinHandle<Vec<Prepared>>,
+    /// What they go on from.
+    interrupted: Vec<Unfinished>,
+}
+
+struct Prepared {
+    range: i64,
+    label: String,
+    plan: Result<SearchPlan>,
+}
+
 /// See the module's page.
 pub struct Searches {
     searcher: Searcher,
     store: Arc<Store>,
+    preparing: Option<Preparing>,
     /// By numbers that are used once, so that late news of a search that was stopped is not taken for that of its successor.
     running: BTreeMap<i64, Running>,
     last_number: i64,
@@ -142,6 +159,7 @@ impl Searches {
         Ok(Self {
             searcher,
             store,
+            preparing: None,
             running: BTreeMap::new(),
             last_number: 0,
             stopped,
@@ -174,6 +192,8 @@ impl Searches {
     /// Ends the searches; they can be gone on with.
     pub fn stop(&mut self) -> Result<()> {
         self.stopped = self.unfinished(true);
+        let preparing = self.preparing.as_ref().map(|preparing| preparing.interrupted.clone()).unwrap_or_default();
+        self.stopped.extend(preparing.into_iter().map(|search| Unfinished { stopped: true, ..search }));
         self.halt();
         self.store.set_unfinished_searches(&self.stopped)?;
         Ok(())
@@ -256,8 +276,12 @@ impl Searches {
         if self.unkept.len() >= MAX_UNKEPT || self.findings_kept.elapsed() >= FINDINGS_EVERY {
             self.keep_findings().await?;
         }
-        if !self.running.is_empty() {
-            if self.kept.elapsed() >= KEEP_EVERY {
+        if let Some(Preparing { task, interrupted }) = self.preparing.take_if(|preparing| preparing.task.is_finished())
+        {
+            return self.begin(task.await?, &interrupted);
+        }
+        if !self.running.is_empty() || self.preparing.is_some() {
+            if self.kept.elapsed() >= KEEP_EVERY && !self.running.is_empty() {
                 self.keep_cursors()?;
             }
             return Ok(());
@@ -265,11 +289,11 @@ impl Searches {
         if !self.interrupted.is_empty() {
             let interrupted = std::mem::take(&mut self.interrupted);
             self.due = Instant::now() + rhythm.search;
-            self.begin(&interrupted).await
+            self.prepare(interrupted).await
         } else if Instant::now() >= self.due {
             self.due = Instant::now() + rhythm.search;
             self.stopped.clear();
-            self.begin(&[]).await
+            self.prepare(Vec::new()).await
         } else {
             Ok(())
         }
@@ -296,8 +320,8 @@ impl Searches {
         }
     }
 
-    /// Starts with all ranges, or goes on with these.
-    async fn begin(&mut self, interrupted: &[Unfinished]) -> Result<()> {
+    /// Turns all ranges into addresses, or those to go on with, and begins with them.
+    async fn prepare(&mut self, interrupted: Vec<Unfinished>) -> Result<()> {
         self.faults.clear();
         self.slow_lookups = 0;
         if let Some(began) = interrupted.iter().map(|search| search.began).min() {
@@ -305,27 +329,45 @@ impl Searches {
         } else {
             (self.began, self.added, self.known) = (Timestamp::now(), 0, 0);
         }
-        let met = if interrupted.is_empty() { Vec::new() } else { self.store.met_since(self.began)? };
         let users = self.store.snmp_users()?;
-        for (id, scan) in self.store.ranges()? {
-            let before = interrupted.iter().find(|search| search.range == id);
-            if before.is_none() && !interrupted.is_empty() {
-                continue;
+        let mut ranges = self.store.ranges()?;
+        ranges.retain(|(id, _)| interrupted.is_empty() || interrupted.iter().any(|search| search.range == *id));
+        // Beside the polling, which does not wait for a name server.
+        let mut task = tokio::spawn(async move {
+            let mut prepared = Vec::new();
+            for (range, scan) in ranges {
+                let plan = search_plan(&scan, &users).await;
+                prepared.push(Prepared { range, label: scan.range, plan });
             }
-            self.last_number += 1;
-            match search_plan(self.last_number, &scan, &users).await {
+            prepared
+        });
+        match timeout(PROMPTLY, &mut task).await {
+            Ok(prepared) => self.begin(prepared?, &interrupted),
+            Err(_) => {
+                self.preparing = Some(Preparing { task, interrupted });
+                Ok(())
+            }
+        }
+    }
+
+    fn begin(&mut self, ranges: Vec<Prepared>, interrupted: &[Unfinished]) -> Result<()> {
+        let met = if interrupted.is_empty() { Vec::new() } else { self.store.met_since(self.began)? };
+        for Prepared { range, label, plan } in ranges {
+            match plan {
                 Ok(mut plan) => {
+                    self.last_number += 1;
+                    plan.range = self.last_number;
                     let digest = digest(&plan);
-                    let before = before.filter(|before| before.plan == digest).map(|before| before.cursor);
+                    let before = interrupted.iter().find(|search| search.range == range && search.plan == digest);
+                    let before = before.map(|before| before.cursor);
                     plan.resume = before.map(|cursor| Resume { cursor, known: met.clone() });
                     let cursors = [before.unwrap_or_default(); 2];
-                    let running = Running { range: id, label: scan.range.clone(), plan: digest, cursors };
-                    self.running.insert(self.last_number, running);
+                    self.running.insert(self.last_number, Running { range, label, plan: digest, cursors });
                     self.searcher.start(plan);
                 }
                 Err(error) => {
-                    log::warn!(range = scan.range, error:% = format!("{error:#}"); "a range is not searched");
-                    self.faults.push(Fault::NotSearched(scan.range.clone(), format!("{error:#}")));
+                    log::warn!(range = label, error:% = format!("{error:#}"); "a range is not searched");
+                    self.faults.push(Fault::NotSearched(label, format!("{error:#}")));
                 }
             }
         }
@@ -353,6 +395,9 @@ impl Searches {
     }
 
     fn halt(&mut self) {
+        if let Some(preparing) = self.preparing.take() {
+            preparing.task.abort();
+        }
         for number in self.running.keys() {
             self.searcher.stop(*number);
         }
@@ -413,11 +458,12 @@ impl Searches {
 /// The name of an address in the DNS, empty where it has none; `None` where that takes too long.
 pub async fn host_name(address: Ipv4Addr) -> Option<String> {
     let lookup = tokio::task::spawn_blocking(move || dns_lookup::lookup_addr(&IpAddr::V4(address)));
-    let name = tokio::time::timeout(LOOKUP_PATIENCE, lookup).await.ok()?.ok()?;
+    let name = timeout(LOOKUP_PATIENCE, lookup).await.ok()?.ok()?;
     Some(name.ok().filter(|name| name.parse::<IpAddr>().is_err()).unwrap_or_default())
 }
 
-async fn search_plan(number: i64, scan: &ScanRange, users: &[Arc<User>]) -> Result<SearchPlan> {
+/// The plan for a range, as yet without a number.
+async fn search_plan(scan: &ScanRange, users: &[Arc<User>]) -> Result<SearchPlan> {
     let included = Range::parse(&scan.range)?;
     let excluded = Range::parse_list(&scan.exclusions)?;
     let addresses = ranges::address_set(&[included], &excluded).await?;
@@ -425,7 +471,7 @@ async fn search_plan(number: i64, scan: &ScanRange, users: &[Arc<User>]) -> Resu
         bail!("there is no address in it: no such network here, or excluded as a whole");
     }
     let credentials = scan.credentials(users);
-    Ok(SearchPlan { range: number, addresses, port: scan.port, credentials, kinds: scan.kinds, resume: None })
+    Ok(SearchPlan { range: 0, addresses, port: scan.port, credentials, kinds: scan.kinds, resume: None })
 }
 
 /// What a cursor belongs to; secrets are not in it.
