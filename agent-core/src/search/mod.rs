@@ -266,6 +266,34 @@ pub struct Found {
     pub engine: Option<Vec<u8>>,
 }
 
+/// What someone who is there and no printer seems to be, by his signs of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stranger {
+    /// Takes connections on TCP port 9418.
+    LocalAgent,
+    /// Answers SNMP, and is no printer.
+    SnmpDevice,
+    /// Speaks SNMPv3, but not with the range's users.
+    OtherUser,
+    /// Says that nothing listens on the SNMP port.
+    SnmpOff,
+    /// Does not answer SNMP.
+    Silent,
+}
+
+impl Stranger {
+    /// By these signs.
+    pub fn of(signs: &BTreeSet<Sign>) -> Self {
+        let telling = [
+            (Sign::LocalAgent, Self::LocalAgent),
+            (Sign::Snmp, Self::SnmpDevice),
+            (Sign::SnmpEngine, Self::OtherUser),
+            (Sign::SnmpClosed, Self::SnmpOff),
+        ];
+        telling.into_iter().find(|(sign, _)| signs.contains(sign)).map_or(Self::Silent, |(_, stranger)| stranger)
+    }
+}
+
 /// Someone who is there; told when everything has been asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alive {
@@ -430,12 +458,7 @@ impl Search {
         }
         for _ in 0..self.sweeps.len() {
             let mut sweep = self.sweeps.pop_front()?;
-            let may = Turn {
-                connect: self.connecting.len() < MAX_CONNECTING,
-                nudge: self.nudges.len() < MAX_NUDGES,
-                routes: &self.routes,
-            };
-            let next = sweep.poll_ask(now, &may);
+            let next = sweep.poll_ask(now, &self.turn());
             let transmit = next.and_then(|(address, ask, purpose)| self.transmit(now, &sweep, address, ask, purpose));
             self.sweeps.push_back(sweep);
             if transmit.is_some() {
@@ -450,14 +473,18 @@ impl Search {
 
     /// When [`Self::handle_timeout`] and [`Self::poll_transmit`] have to be called next, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Tick> {
-        let may = Turn {
-            connect: self.connecting.len() < MAX_CONNECTING,
-            nudge: self.nudges.len() < MAX_NUDGES,
-            routes: &self.routes,
-        };
+        let may = self.turn();
         let ready = self.sweeps.iter().filter_map(|sweep| sweep.poll_timeout(&may)).min();
         let nudged = self.nudges.front().filter(|_| !may.nudge).map(|sent| *sent + NUDGE + Duration::from_millis(1));
         ready.into_iter().chain(nudged).min().map(|tick| tick.max(self.next_send))
+    }
+
+    fn turn(&self) -> Turn<'_> {
+        Turn {
+            connect: self.connecting.len() < MAX_CONNECTING,
+            nudge: self.nudges.len() < MAX_NUDGES,
+            routes: &self.routes,
+        }
     }
 
     /// Does what is due by now.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use agent_core::search::{Alive, Sign};
+use agent_core::search::{Alive, Stranger};
 use webkit::device_view::strip_supply;
 use wire::device::{Level, Snapshot, TrayKind, total};
 use wire::vocab::Confidence;
@@ -35,19 +35,14 @@ pub fn summary(address: &str, snapshot: &Snapshot) -> String {
 
 /// Someone who is there and no printer, on one line.
 pub fn alive(alive: &Alive, described: &str, host_name: &str) -> String {
-    let signs = &alive.signs;
-    let what = if signs.contains(&Sign::LocalAgent) {
-        "a LocalAgent answers here"
-    } else if signs.contains(&Sign::Snmp) {
-        "no printer"
-    } else if signs.contains(&Sign::SnmpEngine) {
-        "speaks SNMPv3 only: wrong user?"
-    } else if signs.contains(&Sign::SnmpClosed) {
-        "alive, SNMP is switched off"
-    } else {
-        "alive, no SNMP: wrong community?"
+    let what = match Stranger::of(&alive.signs) {
+        Stranger::LocalAgent => "a LocalAgent answers here",
+        Stranger::SnmpDevice => "no printer",
+        Stranger::OtherUser => "speaks SNMPv3 only: wrong user?",
+        Stranger::SnmpOff => "alive, SNMP is switched off",
+        Stranger::Silent => "alive, no SNMP: wrong community?",
     };
-    let how: Vec<&str> = signs.iter().map(|sign| sign.keyword()).collect();
+    let how: Vec<&str> = alive.signs.iter().map(|sign| sign.keyword()).collect();
     let mac = alive.mac.map_or_else(String::new, |mac| mac.to_string());
     let names = [host_name, alive.name.as_deref().unwrap_or_default(), described];
     let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();

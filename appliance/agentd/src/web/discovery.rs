@@ -1,8 +1,8 @@
 //! Where to search, with which communities, how often; and how far the search is.
 
-use agent_core::search::{Kinds, Progress, Sign};
 use std::sync::Arc;
 
+use agent_core::search::{Kinds, Progress, Sign, Stranger};
 use agent_core::snmp::{Transport, User, Version};
 use askama::Template;
 use axum::Extension;
@@ -366,17 +366,12 @@ impl RunningRow {
 
 impl MetRow {
     fn of(t: &'static Texts, finding: &Finding) -> Self {
-        let has = |sign| finding.signs.contains(&sign);
-        let what = if has(Sign::LocalAgent) {
-            t.is_local_agent
-        } else if has(Sign::Snmp) {
-            t.is_no_printer
-        } else if has(Sign::SnmpEngine) {
-            t.is_engine
-        } else if has(Sign::SnmpClosed) {
-            t.is_closed
-        } else {
-            t.is_silent
+        let what = match Stranger::of(&finding.signs) {
+            Stranger::LocalAgent => t.is_local_agent,
+            Stranger::SnmpDevice => t.is_no_printer,
+            Stranger::OtherUser => t.is_engine,
+            Stranger::SnmpOff => t.is_closed,
+            Stranger::Silent => t.is_silent,
         };
         let names = [&finding.host_name, &finding.announced, &finding.described];
         Self {
