@@ -7,14 +7,14 @@ pub mod conversation;
 pub mod message;
 
 use wire::device::DeviceId;
-use wire::identity::is_serial;
+use wire::identity::{is_serial, one_word};
 
 /// The port of the first printer; further ones follow.
 pub const FIRST_PORT: u16 = 9418;
 
 /// The lasting name of a USB printer: its maker's USB number and its serial number; `None` where it has none.
 pub fn device_id(usb_vendor: Option<u16>, serial: &str) -> Option<DeviceId> {
-    let serial = is_serial(serial).then(|| serial.split_whitespace().collect::<Vec<_>>().join("_"))?;
+    let serial = is_serial(serial).then(|| one_word(serial))?;
     DeviceId::new(format!("usb-{:04x}:{serial}", usb_vendor.unwrap_or_default()))
 }
 

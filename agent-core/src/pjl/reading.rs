@@ -11,6 +11,7 @@ use wire::vocab::{
 use super::pcl::Readback;
 use super::reply::Reply;
 use super::status;
+use crate::profile::without_maker;
 
 /// Most supplies and trays of one printer.
 const MAX_ROWS: usize = 64;
@@ -313,12 +314,6 @@ fn level(value: &str) -> Level {
         "EMPTY" | "OUT" | "END" => Level::Empty,
         _ => Level::Unknown,
     }
-}
-
-fn without_maker<'a>(model: &'a str, maker: &str) -> &'a str {
-    let rest =
-        model.get(..maker.len()).filter(|head| head.eq_ignore_ascii_case(maker)).and_then(|_| model.get(maker.len()..));
-    rest.filter(|rest| rest.starts_with([' ', '-', '_'])).map_or(model, |rest| rest.trim_start_matches([' ', '-', '_']))
 }
 
 #[cfg(test)]

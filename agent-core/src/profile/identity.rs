@@ -5,6 +5,7 @@ use wire::vocab::{Confidence, IdentityField};
 
 use super::Profiles;
 use super::form::{Brand, IdentityRules, Profile, Source};
+use crate::ieee1284;
 use crate::oid::Oid;
 use crate::printer_mib::{self, System};
 use crate::reader::Variables;
@@ -73,7 +74,10 @@ impl Profiles {
         let text = |found: Option<Found>| found.map(|found| found.text);
         let (model, serial) = (text(model), text(serial));
         Identity {
-            model: model.map(|model| without_maker(without_serial(&model, serial.as_deref()), manufacturer.as_deref())),
+            model: model.map(|model| {
+                let model = without_serial(&model, serial.as_deref());
+                manufacturer.as_deref().map_or(model, |maker| without_maker(model, maker)).to_owned()
+            }),
             manufacturer,
             serial,
             firmware: text(firmware),
@@ -202,12 +206,13 @@ fn without_serial<'a>(model: &'a str, serial: Option<&str>) -> &'a str {
 }
 
 /// A model without its maker's name in front: `Acme Laser 5` beside a column with the maker says `Acme` once.
-fn without_maker(model: &str, maker: Option<&str>) -> String {
-    let rest = maker.and_then(|maker| {
-        let (head, rest) = model.split_at_checked(maker.len())?;
-        (head.eq_ignore_ascii_case(maker) && rest.starts_with(' ')).then(|| rest.trim_start())
-    });
-    rest.filter(|rest| !rest.is_empty()).unwrap_or(model).to_owned()
+pub(crate) fn without_maker<'a>(model: &'a str, maker: &str) -> &'a str {
+    const SEPARATORS: [char; 3] = [' ', '-', '_'];
+    let rest = model
+        .split_at_checked(maker.len())
+        .filter(|(head, rest)| head.eq_ignore_ascii_case(maker) && rest.starts_with(SEPARATORS));
+    let rest = rest.map(|(_, rest)| rest.trim_start_matches(SEPARATORS)).filter(|rest| !rest.is_empty());
+    rest.unwrap_or(model)
 }
 
 impl Source {
@@ -229,7 +234,7 @@ impl Source {
             (None, None) => return None,
         };
         let part = match &self.ieee1284 {
-            Some(key) => ieee1284_value(&raw, key)?,
+            Some(key) => ieee1284::value(&raw, key)?,
             None => &raw,
         };
         let part = self.after.iter().try_fold(part, |part, mark| Some(part.split_once(mark.as_str())?.1))?;
@@ -241,20 +246,6 @@ impl Source {
     }
 }
 
-/// The value of a key in an IEEE 1284 device id (`MFG:…;MDL:…;`); long and short names of a key mean the same.
-pub(super) fn ieee1284_value<'a>(id: &'a str, key: &str) -> Option<&'a str> {
-    let long = match key {
-        "MFG" => "MANUFACTURER",
-        "MDL" => "MODEL",
-        "SN" => "SERIALNUMBER",
-        other => other,
-    };
-    id.split(';').filter_map(|field| field.split_once(':')).find_map(|(name, value)| {
-        let name = name.trim();
-        (name.eq_ignore_ascii_case(key) || name.eq_ignore_ascii_case(long)).then_some(value)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,14 +254,10 @@ mod tests {
     fn a_model_is_the_model_only() {
         assert_eq!(without_serial("XC4240 7529110247L31 CXTZJ.230.307", Some("7529110247L31")), "XC4240");
         assert_eq!(without_serial("S1", Some("S1")), "S1");
-        assert_eq!(without_maker("HP LaserJet", Some("HP")), "LaserJet");
-        assert_eq!(without_maker("HP", Some("HP")), "HP");
-    }
-
-    #[test]
-    fn device_ids_come_apart() {
-        assert_eq!(ieee1284_value("MFG:EPSON;MDL: X 1;", "MDL"), Some(" X 1"));
-        assert_eq!(ieee1284_value("MANUFACTURER:Acme;", "MFG"), Some("Acme"));
-        assert_eq!(ieee1284_value("nonsense", "MFG"), None);
+        for (model, rest) in
+            [("HP LaserJet", "LaserJet"), ("hp_LaserJet", "LaserJet"), ("HP", "HP"), ("HP ", "HP "), ("HPX", "HPX")]
+        {
+            assert_eq!(without_maker(model, "HP"), rest);
+        }
     }
 }

@@ -4,8 +4,8 @@
 //! says of itself is looked at; nothing is asked for that, unless it says nothing at all.
 
 use super::form::{Place, Profile, plain};
-use super::identity::ieee1284_value;
 use super::{BASE, Profiles};
+use crate::ieee1284;
 use crate::oid::Oid;
 use crate::printer_mib::{self, System};
 use crate::reader::Variables;
@@ -88,7 +88,7 @@ impl Profiles {
             own.into_iter().map(|found| found.text)
         });
         let makers: Vec<String> =
-            ids.filter_map(|id| ieee1284_value(&id, "MFG").map(plain)).filter(|maker| !maker.is_empty()).collect();
+            ids.filter_map(|id| ieee1284::value(&id, "MFG").map(plain)).filter(|maker| !maker.is_empty()).collect();
         let by_id = makers.iter().find_map(|maker| {
             let names =
                 |profile: &&Profile| profile.matches.device_id_makers.iter().any(|name| begins(maker, &plain(name)));

@@ -19,6 +19,7 @@ use wire::device::Snapshot;
 
 pub use form::{Profile, Quirks, SupplyRules};
 pub use identity::Evidence;
+pub(crate) use identity::without_maker;
 pub use known::{Known, KnownObjects, Overview};
 pub use matching::Choice;
 pub use plan::readable;

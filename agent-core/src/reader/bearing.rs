@@ -68,9 +68,4 @@ impl Bearing {
     pub(super) fn cut_at(&mut self, octets: usize) {
         self.octets = self.octets.min((octets - octets / 8).max(LEAST_BUDGET));
     }
-
-    /// Whether the device proved limited in any way.
-    pub fn is_limited(&self) -> bool {
-        self.names < 64 || self.variables < 128 || self.octets < ANSWER_BUDGET / 2 || !self.bulk
-    }
 }

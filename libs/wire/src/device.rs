@@ -471,17 +471,6 @@ impl DeviceRecord {
         self.notes.as_ref()?.remarks.iter().find(|remark| remark.is_trouble())
     }
 
-    /// The groups as one snapshot; a group that is absent is empty.
-    pub fn into_snapshot(self) -> Snapshot {
-        Snapshot {
-            identity: self.identity.unwrap_or_default(),
-            status: self.status.unwrap_or_default(),
-            supplies: self.supplies.unwrap_or_default(),
-            trays: self.trays.unwrap_or_default(),
-            counters: self.counters.unwrap_or_default(),
-        }
-    }
-
     /// Takes over what a later record of the same device says and keeps the groups on which it is silent.
     pub fn merge(&mut self, later: DeviceRecord) {
         self.address = later.address;

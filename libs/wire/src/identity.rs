@@ -132,8 +132,8 @@ impl Likeness {
     }
 }
 
-/// Blanks within a serial number are a matter of taste.
-fn one_word(serial: &str) -> String {
+/// A serial number as one word: blanks within it are a matter of taste.
+pub fn one_word(serial: &str) -> String {
     serial.split_whitespace().collect::<Vec<_>>().join("_")
 }
 
