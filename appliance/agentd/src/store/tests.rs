@@ -216,7 +216,7 @@ fn a_person_says_whether_two_devices_are_one() {
     assert!(store.unreported().unwrap().any);
     store.make_reports(&sender(), moment(10)).unwrap();
     assert_eq!(oldest(&store).1.same, [same]);
-    assert_eq!(store.given_up().unwrap(), [new.id.clone()]);
+    assert_eq!(store.given_up().unwrap(), std::slice::from_ref(&new.id));
     // The pair that was decided about is known after a restart, and nobody is asked again.
     store.save(&[ask(&third)]).unwrap();
     assert!(store.questions().unwrap().is_empty());
@@ -245,7 +245,7 @@ fn what_was_noticed_is_told_while_it_holds() {
         report
     };
     let first = tell(1);
-    assert_eq!(first.remarks, [update.clone()]);
+    assert_eq!(first.remarks, std::slice::from_ref(&update));
     let notes = first.devices[1].notes.clone().unwrap();
     assert_eq!(notes.remarks, [odd, slow]);
     assert_eq!((notes.questions[0].doubt.clone(), notes.questions[0].older.as_str()), (DoubtKind::SerialTwice, "1:A"));
