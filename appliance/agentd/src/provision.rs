@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use agent_core::search::Kinds;
 use agent_core::snmp::{AuthProtocol, KeyExtension, Keyed, PrivProtocol, Secret, Transport, User, UserError, Version};
 use netcfg::disk::NetworkTable;
+use netcfg::fault::{TomlFault, from_toml};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -33,7 +34,7 @@ pub struct Provisioning {
 pub enum ProvisionError {
     /// Not TOML, an unknown key, or a value of the wrong kind.
     #[error("agent.toml: {0}")]
-    Form(#[from] toml::de::Error),
+    Form(#[from] TomlFault),
     /// A value that cannot be.
     #[error("agent.toml, [{section}]: {source}")]
     Setting {
@@ -160,7 +161,7 @@ impl Provisioning {
     /// Reads a file. A byte-order mark and CRLF, as editors on Windows leave them, are no fault.
     pub fn parse(text: &str) -> Result<Self, ProvisionError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-        let file: File = toml::from_str(&text)?;
+        let file: File = from_toml(&text)?;
         file.network.map(NetworkTable::config).transpose()?;
         let manager = file
             .manager

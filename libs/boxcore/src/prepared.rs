@@ -5,6 +5,7 @@ use std::fmt;
 
 use netcfg::config::Config;
 use netcfg::disk::{DiskError, of_agent_toml};
+use netcfg::fault::{TomlFault, from_toml};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -96,7 +97,7 @@ pub struct Prepared {
 pub enum PreparedError {
     /// Not TOML, or a value that cannot be.
     #[error("{0}")]
-    Form(#[from] toml::de::Error),
+    Form(#[from] TomlFault),
     /// A network that cannot be.
     #[error("{0}")]
     Network(#[from] DiskError),
@@ -111,7 +112,7 @@ impl Prepared {
         }
         let network = of_agent_toml(text)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-        let file: File = toml::from_str(&text)?;
+        let file: File = from_toml(&text)?;
         let BoxTable { time_zone, reset } = file.r#box.unwrap_or_default();
         Ok(Self { network, time_zone, reset: reset.filter(|reset| *reset != Reset::Done) })
     }

@@ -2,6 +2,7 @@
 //! is refused with a reason, because a setting that is passed over in silence would be believed to hold.
 
 use netcfg::config::HostName;
+use netcfg::fault::{TomlFault, from_toml};
 use thiserror::Error;
 
 use crate::prepared::TimeZoneName;
@@ -20,7 +21,7 @@ pub struct Preseed {
 /// Why a file is refused as a whole.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub struct PreseedError(#[from] toml::de::Error);
+pub struct PreseedError(#[from] TomlFault);
 
 const LOGIN: &str = "the box has no user accounts and no remote shell; its page is its only entrance";
 const RADIO: &str = "the box is attached by cable; wireless networks are not supported";
@@ -39,7 +40,7 @@ impl Preseed {
     /// Reads a file.
     pub fn parse(text: &str) -> Result<Self, PreseedError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-        let file: toml::Table = toml::from_str(&text)?;
+        let file: toml::Table = from_toml(&text)?;
         let mut preseed = Self::default();
         for (name, value) in &file {
             match value {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::{Config, FieldError, Form};
+use crate::fault::{TomlFault, from_toml};
 
 /// The version that is written.
 const VERSION: u32 = 1;
@@ -18,7 +19,7 @@ pub const LARGEST: usize = 64 << 10;
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum DiskError {
     #[error("not a file of this kind: {0}")]
-    Form(#[from] toml::de::Error),
+    Form(#[from] TomlFault),
     #[error("written by a later version (form {0}, this is {VERSION})")]
     Later(u32),
     #[error("form {0} never was")]
@@ -119,12 +120,12 @@ pub fn decode(bytes: &[u8]) -> Result<Config, DiskError> {
         return Err(DiskError::TooLarge);
     }
     let text = std::str::from_utf8(bytes).map_err(|error| DiskError::Unread(error.to_string()))?;
-    let mut table: toml::Table = toml::from_str(text)?;
+    let mut table: toml::Table = from_toml(text)?;
     #[derive(Deserialize)]
     struct Version {
         version: u32,
     }
-    let Version { version } = table.clone().try_into()?;
+    let Version { version } = table.clone().try_into().map_err(|error| TomlFault::new(&error, text))?;
     let step = |version: u32| usize::try_from(version.checked_sub(1)?).ok();
     match version {
         VERSION => {}
@@ -137,7 +138,7 @@ pub fn decode(bytes: &[u8]) -> Result<Config, DiskError> {
             table.insert("version".to_owned(), VERSION.into());
         }
     }
-    let document: Document = table.try_into()?;
+    let document: Document = table.try_into().map_err(|error| TomlFault::new(&error, text))?;
     document.network.config()
 }
 
@@ -152,7 +153,7 @@ pub fn of_agent_toml(text: &str) -> Result<Option<Config>, DiskError> {
         network: Option<NetworkTable>,
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let file: File = toml::from_str(&text)?;
+    let file: File = from_toml(&text)?;
     file.network.map(NetworkTable::config).transpose()
 }
 

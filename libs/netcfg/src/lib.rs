@@ -6,6 +6,7 @@
 pub mod arp;
 pub mod config;
 pub mod disk;
+pub mod fault;
 pub mod plan;
 pub mod probe;
 pub mod request;
