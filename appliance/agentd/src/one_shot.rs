@@ -341,7 +341,8 @@ impl Keeper {
     }
 
     fn keep(&mut self, address: SocketAddr, credential: Credential, snapshot: &Snapshot) -> Result<()> {
-        let Some(id) = Marks::of(&snapshot.identity).names().next() else {
+        let marks = Marks::of(&snapshot.identity);
+        let Some(id) = marks.names().next() else {
             eprintln!("{address}: not kept, for the device tells neither serial number nor MAC");
             return Ok(());
         };
@@ -352,7 +353,7 @@ impl Keeper {
             );
             return Ok(());
         }
-        let watched = Watched { macs: snapshot.identity.mac.iter().cloned().collect(), ..Watched::default() };
+        let watched = Watched { macs: marks.macs, ..Watched::default() };
         let (address, snapshot) = (address.to_string(), snapshot.clone());
         self.batch.push(Saved { id, address, credential, read_at: Timestamp::now(), snapshot, watched });
         if self.batch.len() < Self::BATCH { Ok(()) } else { self.flush() }
@@ -464,5 +465,24 @@ impl Progress {
         if std::mem::take(&mut self.shown) {
             eprint!("\r\x1b[2K");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::device::Identity;
+
+    use super::*;
+
+    #[test]
+    fn the_collector_knows_what_was_kept_by_what_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = Keeper::open(folder.path()).unwrap();
+        let mac = Some("00:17:c8:5e:1a:07".to_owned());
+        let identity = Identity { serial: Some("W8M4100417".to_owned()), mac, ..Identity::default() };
+        let snapshot = Snapshot { identity: identity.clone(), ..Snapshot::default() };
+        keeper.keep("192.0.2.7:161".parse().unwrap(), Credential::v2c("public"), &snapshot).unwrap();
+        keeper.flush().unwrap();
+        assert_eq!(keeper.store.known_devices().unwrap()[0].marks, Marks::of(&identity));
     }
 }
