@@ -61,7 +61,7 @@ impl Store {
     pub fn unreported(&self) -> Result<Unreported> {
         let query =
             format!("SELECT EXISTS (SELECT 1 FROM device WHERE unreported <> 0) OR EXISTS (SELECT 1 FROM removed_device) OR {WAITS},
-                            (SELECT min(urgent_since) FROM device), (SELECT count(*) FROM outbox)");
+                            (SELECT min(urgent_since) FROM device WHERE unreported <> 0), (SELECT count(*) FROM outbox)");
         Ok(self.connection().query_row(&query, [], |row| {
             Ok(Unreported {
                 any: row.get(0)?,
