@@ -114,6 +114,12 @@ fn what_is_no_card_or_no_image_is_refused_and_untouched() {
     file.seek(SeekFrom::Start(11 * MIB)).unwrap();
     file.write_all(b"!").unwrap();
     assert!(refusal(&["--yes", "--check", &image, &roomy]).contains("does not match SHA256SUMS"));
+    // The sum of the packed one, whose name begins the same, says nothing of it.
+    works("xz", &["--keep", &image]);
+    let sums = works("sha256sum", &[&format!("{image}.xz")]).replace(&image, "small.img");
+    fs::write(folder.path().join("SHA256SUMS"), sums).unwrap();
+    assert!(refusal(&["--yes", "--check", &image, &roomy]).contains("does not match SHA256SUMS"));
+    assert!(flash(&["--yes", "--check", &format!("{image}.xz"), &roomy]).status.success());
 }
 
 #[test]
