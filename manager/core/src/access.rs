@@ -35,7 +35,7 @@ pub enum Right {
     ManageAgents,
     /// Create users and set their passwords.
     ManageUsers,
-    /// Decide what is billed where meters broke.
+    /// Decide what is billed where meters broke, and whether two devices are one.
     DecideMeters,
 }
 

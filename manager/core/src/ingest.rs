@@ -100,6 +100,8 @@ pub struct Outcome {
 pub fn ingest(kept: Kept, mut arriving: DeviceRecord, now: Timestamp) -> Outcome {
     let read_at = believed_time(arriving.read_at, now);
     arriving.read_at = read_at;
+    // What happened is kept for itself; it is no part of the state.
+    arriving.events.clear();
     let mut seen = BTreeSet::new();
     let counters = arriving.counters.iter().flatten().filter_map(|counter| {
         let key = CounterKey::of(counter);
@@ -141,6 +143,7 @@ fn fill_gaps(record: &mut DeviceRecord, late: DeviceRecord) {
     record.supplies = record.supplies.take().or(late.supplies);
     record.trays = record.trays.take().or(late.trays);
     record.counters = record.counters.take().or(late.counters);
+    record.notes = record.notes.take().or(late.notes);
 }
 
 fn alert_changes(status: &Status, open: &BTreeSet<AlertKey>) -> (Vec<OpenedAlert>, Vec<AlertKey>) {

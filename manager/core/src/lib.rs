@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod enrolment;
+pub mod identity;
 pub mod ingest;
 pub mod reading;
 pub mod summary;

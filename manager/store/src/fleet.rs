@@ -9,12 +9,13 @@ use rusqlite::{OptionalExtension, Row, ToSql, params, types::ToSqlOutput};
 use wire::{
     device::{Condition, DeviceRecord},
     message::AgentId,
+    notes::Remark,
     xml,
 };
 
 use crate::{
     Result, Store, StoreError,
-    intake::condition_number,
+    intake::{condition_number, trouble_of},
     moment,
     places::{COUNT_COLUMNS, DeviceCounts},
 };
@@ -69,6 +70,8 @@ pub struct FleetLine {
     pub device: DeviceRow,
     pub key: String,
     pub summary: Summary,
+    /// What the agent notes about it that is wrong.
+    pub trouble: Option<Remark>,
     pub site: SiteId,
     pub site_name: String,
     pub customer: CustomerId,
@@ -129,7 +132,7 @@ impl Store {
         let sql = format!(
             "SELECT d.id, d.key, d.manufacturer, d.model, d.serial, d.address, d.host_name, d.mac, d.location, d.firmware,
                     d.condition, d.read_at, d.silent_since, d.total, d.lowest_percent, d.inks,
-                    s.id, s.name, c.id, c.name, a.name
+                    s.id, s.name, c.id, c.name, a.name, d.trouble
              {TABLES} WHERE {condition}
              ORDER BY {order} {direction}, c.folded, s.folded, d.model, d.id LIMIT {limit} OFFSET {offset}"
         );
@@ -254,6 +257,7 @@ fn fleet_line(row: &Row<'_>) -> rusqlite::Result<FleetLine> {
         customer: CustomerId(row.get(18)?),
         customer_name: row.get(19)?,
         agent_name: row.get(20)?,
+        trouble: trouble_of(&row.get::<_, String>(21)?),
     })
 }
 

@@ -16,11 +16,15 @@ use wire::{
     device::{Condition, Counter, DeviceId, DeviceRecord, Level},
     message::{AgentId, Receipt, RegisterForManagement, RegisterForManagementResponse, ReportId, SendReports},
     meter::{CounterKey, Meter, Nature, RETURN_WITHIN, Standing, Step},
+    notes::{Event, Remark},
+    vocab::{Basis, RemarkCode},
     xml,
 };
 
 use crate::{
-    Store, StoreError, moment,
+    Store, StoreError,
+    identity::{Owner, add_event, apply_same, ask, follow_questions, note_alive, owner, part_customers},
+    moment,
     questions::{METER_PART, note_breaks},
     stored,
 };
@@ -109,8 +113,14 @@ impl Store {
                 Arrival::New => {}
             }
             note_report(transaction, agent, report, digest, now)?;
+            for same in &report.same {
+                apply_same(transaction, agent, same, now)?;
+            }
             for record in &report.devices {
                 apply_record(transaction, agent, record, now)?;
+            }
+            for record in report.devices.iter().filter(|record| record.notes.is_some()) {
+                follow_questions(transaction, agent, &record.id, now)?;
             }
             for key in &report.removed {
                 remove_device(transaction, agent, key, believed_time(report.created, now), now)?;
@@ -168,6 +178,7 @@ fn admit(
         "UPDATE enrolment_token SET used_at = ?2, agent_id = ?3 WHERE id = ?1",
         params![token, stored(now), row],
     )?;
+    part_customers(transaction, row)?;
     Ok(())
 }
 
@@ -198,37 +209,60 @@ fn note_report(
         "UPDATE agent SET name = ?2, software = ?3, last_report_at = ?4 WHERE id = ?1",
         params![agent, report.agent_name, report.software, stored(now)],
     )?;
+    let created = believed_time(report.created, now);
+    note_alive(transaction, agent, created)?;
+    note_remarks(transaction, agent, report, created)?;
+    Ok(())
+}
+
+/// Keeps what an agent says of itself, unless it has said something later.
+fn note_remarks(transaction: &Transaction<'_>, agent: i64, report: &SendReports, created: Timestamp) -> Result<()> {
+    let is_latest = transaction.execute(
+        "UPDATE agent SET remarked_at = ?2 WHERE id = ?1 AND remarked_at <= ?2",
+        params![agent, stored(created)],
+    )?;
+    if is_latest == 0 {
+        return Ok(());
+    }
+    transaction.execute("DELETE FROM agent_remark WHERE agent_id = ?1", [agent])?;
+    for (place, remark) in report.remarks.iter().enumerate() {
+        transaction.execute(
+            "INSERT INTO agent_remark (agent_id, place, code, since, text) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![agent, place, remark.code.keyword(), remark.since.map(stored), remark.text],
+        )?;
+    }
     Ok(())
 }
 
 fn apply_record(transaction: &Transaction<'_>, agent: i64, arriving: &DeviceRecord, now: Timestamp) -> Result<()> {
-    let known = transaction
-        .prepare_cached("SELECT id, record FROM device WHERE agent_id = ?1 AND key = ?2")?
-        .query_row(params![agent, arriving.id.as_str()], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))
-        .optional()?;
-    let kept = match &known {
-        Some((device, record)) => kept(transaction, *device, record, arriving, now)?,
+    let (known, doubts) = match owner(transaction, agent, arriving, now)? {
+        Owner::Known(device) => (Some(device), Vec::new()),
+        Owner::New(doubts) => (None, doubts),
+    };
+    let kept = match known {
+        Some(device) => kept(transaction, device, arriving, now)?,
         None => Kept::default(),
     };
     let outcome = ingest(kept, arriving.clone(), now);
     let device = match known {
-        Some((device, _)) => {
+        Some(device) => {
             update_device(transaction, device, &outcome.record)?;
             device
         }
         None => insert_device(transaction, agent, &outcome.record, now)?,
     };
-    append(transaction, device, &outcome)
+    append(transaction, device, &outcome)?;
+    for event in &arriving.events {
+        add_event(transaction, device, &Event { at: believed_time(event.at, now), ..event.clone() })?;
+    }
+    ask(transaction, device, &doubts, false, now)?;
+    Ok(())
 }
 
 /// What is stored of a device around the time of an arriving record.
-fn kept(
-    transaction: &Transaction<'_>,
-    device: i64,
-    record: &[u8],
-    arriving: &DeviceRecord,
-    now: Timestamp,
-) -> Result<Kept> {
+fn kept(transaction: &Transaction<'_>, device: i64, arriving: &DeviceRecord, now: Timestamp) -> Result<Kept> {
+    let record: Vec<u8> =
+        transaction.prepare_cached("SELECT record FROM device WHERE id = ?1")?.query_row([device], |row| row.get(0))?;
     let at = stored(believed_time(arriving.read_at, now));
     let mut counters = BTreeMap::new();
     for counter in arriving.counters.iter().flatten() {
@@ -245,20 +279,20 @@ fn kept(
     }
     Ok(Kept {
         // A state that cannot be read any more is replaced by what the device says next; its history stays.
-        record: xml::decode_device(record).ok(),
+        record: xml::decode_device(&record).ok(),
         counters,
         supplies,
         open_alerts: open_alerts(transaction, device)?,
     })
 }
 
-fn neighbours(
+pub(crate) fn neighbours(
     transaction: &Transaction<'_>,
     device: i64,
     counter: &Counter,
     key: &CounterKey,
     at: i64,
-) -> Result<Neighbours> {
+) -> crate::Result<Neighbours> {
     let meter: Option<i64> = transaction
         .prepare_cached("SELECT id FROM meter WHERE device_id = ?1 AND key = ?2")?
         .query_row(params![device, key.as_str()], |row| row.get(0))
@@ -271,7 +305,13 @@ fn neighbours(
 }
 
 /// The meter as it stood; what lies further back is asked for only where the row of readings breaks.
-fn meter_at(transaction: &Transaction<'_>, meter: i64, counter: &Counter, now: Standing, at: i64) -> Result<Meter> {
+fn meter_at(
+    transaction: &Transaction<'_>,
+    meter: i64,
+    counter: &Counter,
+    now: Standing,
+    at: i64,
+) -> crate::Result<Meter> {
     let elapsed = moment(at).duration_since(now.at);
     if Step::between(Nature::of(counter), now.value, counter.value, elapsed).is_sound() {
         return Ok(Meter { now, left: None, newest: now.epoch });
@@ -291,7 +331,7 @@ const LAST_OF_ANOTHER: &str = "SELECT value, wraps, epoch, read_at FROM counter_
      WHERE meter_id = ?1 AND read_at <= ?2 AND epoch <> ?3 AND read_at >= ?4 AND remark <> 'doubtful'
      ORDER BY read_at DESC LIMIT 1";
 
-fn standing(transaction: &Transaction<'_>, sql: &'static str, values: impl Params) -> Result<Option<Standing>> {
+fn standing(transaction: &Transaction<'_>, sql: &'static str, values: impl Params) -> crate::Result<Option<Standing>> {
     let mut statement = transaction.prepare_cached(sql)?;
     let row = statement.query_row(values, |row| {
         Ok(Standing {
@@ -346,6 +386,17 @@ pub(crate) fn condition_number(condition: Condition) -> i64 {
     }
 }
 
+/// A remark as it stands beside the device's other columns.
+fn trouble_line(remark: &Remark) -> String {
+    format!("{}\t{}", remark.code.keyword(), remark.text)
+}
+
+/// The remark of a line made by [`trouble_line`].
+pub(crate) fn trouble_of(line: &str) -> Option<Remark> {
+    let (code, text) = line.split_once('\t')?;
+    Some(Remark { code: RemarkCode::from_keyword(code), since: None, text: text.to_owned() })
+}
+
 fn insert_device(transaction: &Transaction<'_>, agent: i64, record: &DeviceRecord, now: Timestamp) -> Result<i64> {
     transaction
         .prepare_cached(
@@ -359,7 +410,7 @@ fn insert_device(transaction: &Transaction<'_>, agent: i64, record: &DeviceRecor
     Ok(device)
 }
 
-fn update_device(transaction: &Transaction<'_>, device: i64, record: &DeviceRecord) -> Result<()> {
+pub(crate) fn update_device(transaction: &Transaction<'_>, device: i64, record: &DeviceRecord) -> crate::Result<()> {
     let summary = Summary::of(record);
     let words = [
         &summary.manufacturer,
@@ -375,7 +426,8 @@ fn update_device(transaction: &Transaction<'_>, device: i64, record: &DeviceReco
         .prepare_cached(
             "UPDATE device SET record = ?2, removed_at = NULL, manufacturer = ?3, model = ?4, serial = ?5, address = ?6,
                  host_name = ?7, mac = ?8, location = ?9, firmware = ?10, condition = ?11, read_at = ?12,
-                 silent_since = ?13, total = ?14, lowest_percent = ?15, inks = ?16, search = ?17
+                 silent_since = ?13, total = ?14, lowest_percent = ?15, inks = ?16, search = ?17,
+                 trouble = ?18
              WHERE id = ?1",
         )?
         .execute(params![
@@ -396,6 +448,7 @@ fn update_device(transaction: &Transaction<'_>, device: i64, record: &DeviceReco
             summary.lowest_percent,
             summary.inks_line(),
             search,
+            record.trouble().map(trouble_line).unwrap_or_default(),
         ])?;
     Ok(())
 }
@@ -404,7 +457,8 @@ fn append(transaction: &Transaction<'_>, device: i64, outcome: &Outcome) -> Resu
     for reading in &outcome.counters {
         append_counter(transaction, device, reading)?;
     }
-    note_breaks(transaction, device, outcome)?;
+    let lasting = outcome.record.counters.iter().flatten().filter(|counter| counter.basis != Basis::PowerOn).count();
+    note_breaks(transaction, device, outcome.read_at, &outcome.counters, lasting)?;
     for reading in &outcome.supplies {
         transaction
             .prepare_cached(
@@ -461,7 +515,11 @@ fn append(transaction: &Transaction<'_>, device: i64, outcome: &Outcome) -> Resu
     Ok(())
 }
 
-fn append_counter(transaction: &Transaction<'_>, device: i64, reading: &CounterReading) -> Result<()> {
+pub(crate) fn append_counter(
+    transaction: &Transaction<'_>,
+    device: i64,
+    reading: &CounterReading,
+) -> crate::Result<()> {
     transaction
         .prepare_cached(
             "INSERT INTO meter (device_id, key, name, unit, source) SELECT ?1, ?2, ?3, ?4, ?5

@@ -9,6 +9,7 @@
 
 pub mod fleet;
 pub mod history;
+pub mod identity;
 pub mod intake;
 pub mod places;
 pub mod questions;
@@ -29,8 +30,11 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use thiserror::Error;
 
 /// The schema in steps: step n leads from version n to n + 1.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001-first/sqlite.sql"), include_str!("../migrations/0002-questions/sqlite.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001-first/sqlite.sql"),
+    include_str!("../migrations/0002-questions/sqlite.sql"),
+    include_str!("../migrations/0003-identity/sqlite.sql"),
+];
 
 /// How long a question waits for another process that writes (`manager agent-toml` beside a running manager).
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use manager_core::access::{CustomerId, Right, Scope, SiteId, TokenId};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use wire::message::AgentId;
+use wire::{message::AgentId, notes::Remark, vocab::RemarkCode};
 
 use crate::{Result, Store, StoreError, moment, name_taken, stored};
 
@@ -78,6 +78,10 @@ pub struct Agent {
     pub customer: CustomerId,
     pub customer_name: String,
     pub devices: DeviceCounts,
+    /// What it says of itself.
+    pub remarks: Vec<Remark>,
+    /// The name of the agent that has taken over its devices, while it does not report itself.
+    pub replaced_by: Option<String>,
 }
 
 /// An enrolment token in a list; the token itself is not kept.
@@ -310,7 +314,7 @@ fn sites(connection: &Connection, scope: &Scope, condition: &'static str, id: i6
 fn agents(connection: &Connection, scope: &Scope, condition: &'static str, id: i64) -> Result<Vec<Agent>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT a.key_id, a.name, a.software, a.registered_at, a.last_report_at, s.id, s.name, c.id, c.name,
-                {COUNT_COLUMNS}
+                {COUNT_COLUMNS}, a.id, (SELECT name FROM agent other WHERE other.id = a.replaced_by)
          FROM agent a JOIN site s ON s.id = a.site_id JOIN customer c ON c.id = s.customer_id
          LEFT JOIN device d ON d.agent_id = a.id AND d.removed_at IS NULL
          WHERE c.dealer_id = ?1 AND {condition} GROUP BY a.id ORDER BY c.folded, s.folded, a.name, a.id"
@@ -330,9 +334,24 @@ fn agents(connection: &Connection, scope: &Scope, condition: &'static str, id: i
             customer: CustomerId(row.get(7)?),
             customer_name: row.get(8)?,
             devices: DeviceCounts::of_row(row, 9)?,
+            remarks: agent_remarks(connection, row.get(15)?)?,
+            replaced_by: row.get(16)?,
         });
     }
     Ok(agents)
+}
+
+fn agent_remarks(connection: &Connection, agent: i64) -> Result<Vec<Remark>> {
+    let mut statement =
+        connection.prepare_cached("SELECT code, since, text FROM agent_remark WHERE agent_id = ?1 ORDER BY place")?;
+    let remarks = statement.query_map([agent], |row| {
+        Ok(Remark {
+            code: RemarkCode::from_keyword(&row.get::<_, String>(0)?),
+            since: row.get::<_, Option<i64>>(1)?.map(moment),
+            text: row.get(2)?,
+        })
+    })?;
+    Ok(remarks.collect::<rusqlite::Result<_>>()?)
 }
 
 fn create_customer(transaction: &Transaction<'_>, scope: &Scope, name: &str) -> Result<CustomerId> {

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use manager_core::{
     access::{DeviceRow, Right, Scope},
-    ingest::Outcome,
+    reading::CounterReading,
 };
 use rusqlite::{OptionalExtension, Transaction, params};
-use wire::{meter::Remark, vocab::Basis};
+use wire::meter::Remark;
 
 use crate::{Result, Store, StoreError, moment, stored};
 
@@ -91,10 +91,7 @@ impl Store {
                 .optional()?;
             let Some((device, read_at, remark)) = row else { return Ok::<_, StoreError>(false) };
             if bill {
-                match Remark::from_keyword(&remark) {
-                    Remark::Jumped => join_epochs(transaction, device, read_at)?,
-                    _ => begin_at_nought(transaction, device, read_at)?,
-                }
+                decide_readings(transaction, device, read_at, Remark::from_keyword(&remark))?;
             }
             let decision = if bill { "bill" } else { "leave" };
             transaction.execute(
@@ -104,6 +101,14 @@ impl Store {
             close_alerts(transaction, device, now)?;
             Ok(true)
         })
+    }
+}
+
+/// What was counted across a break is billed.
+pub(crate) fn decide_readings(transaction: &Transaction<'_>, device: i64, read_at: i64, remark: Remark) -> Result<()> {
+    match remark {
+        Remark::Jumped => join_epochs(transaction, device, read_at),
+        _ => begin_at_nought(transaction, device, read_at),
     }
 }
 
@@ -149,10 +154,16 @@ fn close_alerts(transaction: &Transaction<'_>, device: i64, now: Timestamp) -> R
 
 /// Opens a question and an alert for each kind of break among the readings of a record, and takes back the questions whose
 /// meters have all gone on as before.
-pub(crate) fn note_breaks(transaction: &Transaction<'_>, device: i64, outcome: &Outcome) -> Result<()> {
-    let lasting = outcome.record.counters.iter().flatten().filter(|counter| counter.basis != Basis::PowerOn).count();
+/// `lasting` is how many counters the device has that do not start again with it.
+pub(crate) fn note_breaks(
+    transaction: &Transaction<'_>,
+    device: i64,
+    read_at: Timestamp,
+    readings: &[CounterReading],
+    lasting: usize,
+) -> Result<()> {
     for remark in [Remark::Backwards, Remark::Jumped] {
-        let broken = outcome.counters.iter().filter(|reading| reading.remark == remark).count();
+        let broken = readings.iter().filter(|reading| reading.remark == remark).count();
         if broken == 0 {
             continue;
         }
@@ -161,25 +172,25 @@ pub(crate) fn note_breaks(transaction: &Transaction<'_>, device: i64, outcome: &
                 "INSERT INTO meter_question (device_id, read_at, remark, is_whole) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO NOTHING",
             )?
-            .execute(params![device, stored(outcome.read_at), remark.keyword(), broken > 1 && broken == lasting])?;
+            .execute(params![device, stored(read_at), remark.keyword(), broken > 1 && broken == lasting])?;
         transaction
             .prepare_cached(
                 "INSERT INTO alert (device_id, part, description, severity, opened_at)
                  SELECT ?1, ?2, ?3, 'warning', ?4 WHERE NOT EXISTS (SELECT 1 FROM alert
                      WHERE device_id = ?1 AND part = ?2 AND description = ?3 AND closed_at IS NULL)",
             )?
-            .execute(params![device, METER_PART, remark.keyword(), stored(outcome.read_at)])?;
+            .execute(params![device, METER_PART, remark.keyword(), stored(read_at)])?;
     }
-    if outcome.counters.iter().any(|reading| reading.remark == Remark::Returned) {
+    if readings.iter().any(|reading| reading.remark == Remark::Returned) {
         transaction.execute(
             "UPDATE meter_question SET decision = 'returned', decided_at = ?2 WHERE device_id = ?1 AND decision IS NULL
              AND NOT EXISTS (SELECT 1 FROM meter m JOIN counter_reading r ON r.meter_id = m.id
                  WHERE m.device_id = ?1 AND r.read_at = meter_question.read_at AND r.remark = meter_question.remark
                  AND NOT EXISTS (SELECT 1 FROM counter_reading l
                      WHERE l.meter_id = m.id AND l.read_at > r.read_at AND l.remark = 'returned'))",
-            params![device, stored(outcome.read_at)],
+            params![device, stored(read_at)],
         )?;
-        close_alerts(transaction, device, outcome.read_at)?;
+        close_alerts(transaction, device, read_at)?;
     }
     Ok(())
 }

@@ -22,6 +22,8 @@ use crate::{
     intake::IntakeError,
 };
 
+mod identity;
+
 const KEY: [u8; 32] = [7; 32];
 
 struct House {
@@ -390,7 +392,7 @@ fn a_later_schema_and_a_file_of_something_else_are_refused() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     let error = Store::open(&path).err().unwrap();
-    assert!(error.to_string().contains("later version of the manager (schema 99, this one knows 2)"), "{error}");
+    assert!(error.to_string().contains("later version of the manager (schema 99, this one knows 3)"), "{error}");
     let other = folder.path().join("other.sqlite");
     std::fs::write(&other, "this is a letter, not a database, and it is long enough to be read as one").unwrap();
     assert!(Store::open(&other).err().unwrap().to_string().contains("cannot open the database"));

@@ -25,10 +25,11 @@ use wire::{
     message::{
         Fault, FaultCode, Receipt, RegisterForManagement, ReportId, Request as Message, Response as Answer, SendReports,
     },
+    notes::{Event, Notes, Question, Remark},
     sign::AgentKey,
     vocab::{
-        AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DeviceState, MediaSize, PrinterState,
-        Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
+        AlertGroup, AlertSeverity, Basis, ColorUse, Colorant, CounterUnit, DeviceState, DoubtKind, EventKind,
+        MediaSize, PrinterState, RemarkCode, Service, Sides, SupplyClass, SupplyKind, SupplyUnit,
     },
     xml,
 };
@@ -134,11 +135,13 @@ impl Post {
 struct Agent {
     key: AgentKey,
     sequence: AtomicU64,
+    /// What it says of itself.
+    remarks: Vec<Remark>,
 }
 
 impl Agent {
     fn new(seed: u8) -> Self {
-        Self { key: AgentKey::from_seed(&[seed; 32]), sequence: AtomicU64::new(1) }
+        Self { key: AgentKey::from_seed(&[seed; 32]), sequence: AtomicU64::new(1), remarks: Vec::new() }
     }
 
     /// A document with this agent's signature.
@@ -163,8 +166,8 @@ impl Agent {
     fn document(&self, devices: Vec<DeviceRecord>) -> Vec<u8> {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         xml::encode_request(&Message::SendReports(SendReports {
-            remarks: Vec::new(),
-            same: Vec::new(),
+            remarks: self.remarks.clone(),
+            same: vec![],
             agent: self.key.agent_id(),
             id: ReportId { epoch: 1_800_000_000_000, sequence },
             created: Timestamp::now(),

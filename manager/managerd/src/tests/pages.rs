@@ -277,6 +277,16 @@ async fn what_devices_say_is_never_markup_nor_formula() {
     supply.color = Some(Colorant::Other("\"><u>".to_owned()));
     supply.kind = SupplyKind::Toner;
     record.counters.as_mut().unwrap()[0].source = "\"><u>".to_owned();
+    let remark = |code: &str| Remark { code: RemarkCode::from_keyword(code), since: None, text: evil.to_owned() };
+    record.notes = Some(Notes { remarks: vec![remark("loop"), remark("<u>")], questions: vec![] });
+    let event = Event {
+        kind: EventKind::from_keyword("<u>"),
+        at: record.read_at,
+        before: evil.to_owned(),
+        after: String::new(),
+    };
+    record.events = vec![event];
+    let agent = Agent { remarks: vec![remark("<u>")], ..agent };
     manager.receipt(agent.report(vec![record])).await;
     let mut visitor = manager.visitor().await;
     for path in ["/", "/devices/1", "/?q=%22%3E%3Cscript%3E&customer=%22%3E%3Cu%3E", "/agents", "/customers"] {
@@ -291,6 +301,61 @@ async fn what_devices_say_is_never_markup_nor_formula() {
     let csv = visitor.get("/devices.csv").await;
     csv.has("'=cmd|");
     csv.lacks(",=cmd");
+}
+
+#[tokio::test]
+async fn what_an_agent_notices_stands_on_the_pages_and_is_decided_there() {
+    let manager = Manager::new();
+    let remark = |code: &str, text: &str| Remark {
+        code: RemarkCode::from_keyword(code),
+        since: Some(Timestamp::now() - SignedDuration::from_hours(2)),
+        text: text.to_owned(),
+    };
+    let taken_back = remark("updateTakenBack", "Version 0.3.0 did not come up: 0.2.1 runs again");
+    let agent = Agent { remarks: vec![taken_back], ..manager.agent().await };
+    let mut newer = device("b", 7, 0);
+    newer.notes = Some(Notes {
+        remarks: vec![remark("polledLessSlow", "15 min; 12 s"), remark("loop", "1.3.6.1.2.1.43.11")],
+        questions: vec![Question {
+            doubt: DoubtKind::SerialTwice,
+            older: DeviceId::new("a").unwrap(),
+            asked_at: newer.read_at,
+        }],
+    });
+    newer.events = vec![Event {
+        kind: EventKind::Moved,
+        at: newer.read_at,
+        before: "192.0.2.1:161".to_owned(),
+        after: "192.0.2.2:161".to_owned(),
+    }];
+    let (older, newer) = (DeviceRecord { id: DeviceId::new("a").unwrap(), ..device("a", 40, 5) }, newer);
+    manager.receipt(agent.report(vec![older, newer])).await;
+    let mut visitor = manager.visitor().await;
+    visitor.get("/agents").await.has("Version 0.3.0 did not come up: 0.2.1 runs again");
+    let fleet = visitor.get("/").await;
+    fleet.has("There is something to decide: 1");
+    fleet.has("go in circles");
+    fleet.lacks("Polled every");
+    let page = visitor.get("/devices/2").await;
+    for words in [
+        "Polled every 15 min only, because a reading takes 12 s.",
+        "Address changed from 192.0.2.1:161 to 192.0.2.2:161",
+        "Two devices say the same serial number.",
+        "/questions/devices/1/same",
+    ] {
+        page.has(words);
+    }
+    visitor.language = "de";
+    let questions = visitor.get("/questions").await;
+    questions.has("Zwei Geräte nennen dieselbe Seriennummer.");
+    questions.has("Schon bekannt");
+    let refused = visitor.post("/questions/devices/1/same", &[]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "without a token");
+    assert_eq!(visitor.send("/questions/devices/1/perhaps", &[]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(visitor.send("/questions/devices/1/same", &[]).await.location(), Some("/devices/1"));
+    assert_eq!(visitor.send("/questions/devices/1/another", &[]).await.location(), Some("/questions"));
+    assert_eq!(visitor.get("/devices/2").await.status, StatusCode::NOT_FOUND);
+    visitor.get("/devices/1").await.has("Entschieden von admin: dasselbe Gerät wie");
 }
 
 #[tokio::test]

@@ -7,8 +7,10 @@ use manager_store::places::Agent;
 use webkit::{
     device_view::StatusPill,
     moment::{Ago, Viewer},
+    notes,
     page::Problem,
     site::Visit,
+    text::fill,
 };
 
 use super::{Desk, texts::Texts};
@@ -35,6 +37,10 @@ pub struct AgentLine {
     pub name: String,
     /// How it is.
     pub pill: StatusPill,
+    /// What it says of itself, and since when.
+    pub remarks: Vec<(String, Option<Ago>)>,
+    /// Which agent has taken its place.
+    pub replaced: Option<String>,
     /// When it last reported.
     pub last_report: Option<Ago>,
     /// Its software.
@@ -54,6 +60,7 @@ impl AgentLine {
     pub fn of(agent: Agent, viewer: &Viewer) -> Self {
         let t = Texts::of(viewer.lang);
         let pill = match agent.last_report_at {
+            _ if agent.replaced_by.is_some() => StatusPill::custom("unknown", t.agent_replaced),
             None => StatusPill::custom("unknown", t.agent_waiting),
             last if agent_is_silent(last, viewer.now) => StatusPill::custom("critical", t.agent_silent),
             Some(_) => StatusPill::custom("good", t.reporting),
@@ -62,6 +69,14 @@ impl AgentLine {
             id: agent.id.to_string(),
             name: agent.name,
             pill,
+            remarks: agent
+                .remarks
+                .iter()
+                .map(|remark| {
+                    (notes::remark(viewer.lang, remark), remark.since.map(|since| viewer.ago_and_when(since)))
+                })
+                .collect(),
+            replaced: agent.replaced_by.map(|name| fill(t.replaced, &[&name])),
             last_report: agent.last_report_at.map(|last| viewer.ago_and_when(last)),
             software: agent.software,
             devices: agent.devices.all,

@@ -11,12 +11,14 @@ use manager_core::{access::DeviceRow, summary::agent_is_silent};
 use manager_store::{
     fleet::Device,
     history::{AlertHistoryLine, CounterHistoryLine},
+    identity::OTHER_AGENT,
     questions::METER_PART,
 };
 use serde::Deserialize;
 use webkit::{
     device_view::{DeviceHead, DevicePanels, StatusPill, device_name, severity_class},
     moment::{Ago, Viewer},
+    notes,
     page::Problem,
     site::Visit,
     text::{fill, number},
@@ -25,6 +27,7 @@ use webkit::{
 use wire::{
     device::total,
     meter::{CounterKey, Remark},
+    notes::{Event, Remark as NotedRemark},
     vocab::{AlertGroup, AlertSeverity, DetectedError},
 };
 
@@ -32,6 +35,7 @@ use super::{
     Desk,
     chart::{self, Point},
     csv,
+    questions::PairView,
     texts::Texts,
 };
 
@@ -43,6 +47,8 @@ const MOST_POINTS: u32 = 2000;
 const MOST_ROWS: usize = 15;
 /// Alerts in the table.
 const MOST_ALERTS: u32 = 50;
+/// Events in the log.
+const MOST_EVENTS: u32 = 50;
 /// Readings in one export.
 const MOST_EXPORTED: u32 = 500_000;
 
@@ -67,6 +73,10 @@ struct DevicePage {
     removed: Option<String>,
     agent_is_silent: bool,
     first_seen: Ago,
+    csrf: String,
+    remarks: Vec<(&'static str, String, Option<Ago>)>,
+    pairs: Vec<PairView>,
+    events: Vec<(Ago, String)>,
     meters: Vec<(String, String, bool)>,
     chart: Option<(String, String)>,
     chart_label: String,
@@ -97,7 +107,7 @@ async fn show(
     Query(choice): Query<Choice>,
 ) -> Result<Response, Problem> {
     let id = DeviceRow(id);
-    let (device, meter, history, alerts) = desk
+    let (device, meter, history, alerts, pairs, events) = desk
         .ask(&visit, move |store, scope| {
             let device = store.device(scope, id)?;
             let meter = chosen_meter(&device, &choice.counter);
@@ -106,7 +116,8 @@ async fn show(
                 None => Vec::new(),
             };
             let alerts = store.alert_history(scope, id, MOST_ALERTS)?;
-            Ok((device, meter, history, alerts))
+            let pairs = store.identity_questions(scope, Some(id))?;
+            Ok((device, meter, history, alerts, pairs, store.device_events(scope, id, MOST_EVENTS)?))
         })
         .await?;
     let viewer = &visit.viewer;
@@ -120,6 +131,10 @@ async fn show(
         removed: device.removed_at.map(|since| fill(t.removed, &[&viewer.when(since)])),
         agent_is_silent: agent_is_silent(device.last_report_at, viewer.now),
         first_seen: viewer.ago(device.first_seen_at),
+        csrf: visit.csrf().to_owned(),
+        remarks: remark_views(viewer, &device),
+        pairs: pairs.into_iter().map(|question| PairView::of(question, viewer)).collect(),
+        events: events.iter().map(|event| (viewer.ago_and_when(event.at), event_words(viewer, event))).collect(),
         meters: meters(viewer, &device, meter.as_ref()),
         chart: charts(viewer, &history)?,
         chart_label: t.history.to_owned(),
@@ -128,6 +143,23 @@ async fn show(
         device,
     };
     Ok(visit.live_page(&title, LIVE_SECONDS, &page))
+}
+
+/// What the agent notes about the device: class, words, and since when it holds.
+fn remark_views(viewer: &Viewer, device: &Device) -> Vec<(&'static str, String, Option<Ago>)> {
+    let remarks = device.record.notes.iter().flat_map(|notes| &notes.remarks);
+    let view = |remark: &NotedRemark| {
+        let class = if remark.is_trouble() { "note warning" } else { "note" };
+        (class, notes::remark(viewer.lang, remark), remark.since.map(|since| viewer.ago_and_when(since)))
+    };
+    remarks.map(view).collect()
+}
+
+fn event_words(viewer: &Viewer, event: &Event) -> String {
+    match event.kind.keyword() {
+        OTHER_AGENT => fill(Texts::of(viewer.lang).other_agent, &[&event.after, &event.before]),
+        _ => notes::event(viewer.lang, event),
+    }
 }
 
 /// The counter that was asked for, if the device has it; else the total; else the first.

@@ -14,12 +14,13 @@ use manager_core::{
 };
 use manager_store::{
     fleet::{DeviceFilter, FleetLine, FleetOrder, FleetQuery},
-    places::DeviceCounts,
+    places::{Agent, DeviceCounts},
 };
 use serde::Deserialize;
 use webkit::{
     device_view::{StatusPill, StripSupply, SupplyStrip},
     moment::{Ago, Viewer},
+    notes,
     page::Problem,
     site::Visit,
     text::{Lang, fill, number},
@@ -132,6 +133,8 @@ struct FleetPage<'a> {
     columns: Vec<Column>,
     lines: Vec<Line>,
     notice: Option<String>,
+    /// How many questions wait for a person.
+    questions: Option<String>,
     csv: String,
     pages: Option<(String, Option<String>, Option<String>)>,
 }
@@ -167,6 +170,8 @@ pub struct Line {
     id: i64,
     name: String,
     place: String,
+    /// What its agent notes about it that is wrong.
+    trouble: Option<String>,
     serial: String,
     address: String,
     customer: i64,
@@ -183,13 +188,14 @@ async fn show(visit: Visit, State(desk): State<Desk>, Query(choice): Query<Choic
     let query = choice.query();
     let offset = (choice.page() - 1) * PER_PAGE;
     let now = visit.viewer.now;
-    let (lines, counts, customers, agents) = desk
+    let (lines, counts, customers, agents, open) = desk
         .ask(&visit, move |store, scope| {
             Ok((
                 store.devices(scope, &query, PER_PAGE, offset)?,
                 store.device_counts(scope, &query)?,
                 store.customers(scope)?,
                 store.agents(scope)?,
+                store.identity_questions(scope, None)?.len() + store.meter_questions(scope)?.len(),
             ))
         })
         .await?;
@@ -198,7 +204,8 @@ async fn show(visit: Visit, State(desk): State<Desk>, Query(choice): Query<Choic
     if counts.all == 0 && !choice.is_narrowed() {
         return Ok(visit.live_page(t.fleet, LIVE_SECONDS, &EmptyFleet { t, has_agents: !agents.is_empty() }));
     }
-    let silent = agents.iter().filter(|agent| agent_is_silent(agent.last_report_at, now)).count();
+    let is_missed = |agent: &&Agent| agent.replaced_by.is_none() && agent_is_silent(agent.last_report_at, now);
+    let silent = agents.iter().filter(is_missed).count();
     let shown = shown_count(&choice, &counts);
     let customer_options = customers.into_iter().map(|customer| {
         let id = customer.id.0.to_string();
@@ -213,6 +220,7 @@ async fn show(visit: Visit, State(desk): State<Desk>, Query(choice): Query<Choic
         columns: columns(t, &choice),
         lines: lines.iter().map(|line| Line::of(line, &visit.viewer)).collect(),
         notice: (silent > 0).then(|| fill(t.silent_agents, &[&silent, &agents.len()])),
+        questions: (open > 0).then(|| fill(t.open_questions, &[&open])),
         csv: choice.link("/devices.csv", &[]),
         pages: pages(t, &choice, shown),
     };
@@ -237,6 +245,7 @@ impl Line {
             id: line.device.0,
             name: name.unwrap_or_else(|| line.key.clone()),
             place: summary.location.clone(),
+            trouble: line.trouble.as_ref().map(|remark| notes::remark(viewer.lang, remark)),
             serial: summary.serial.clone(),
             address: summary.address.clone(),
             customer: line.customer.0,

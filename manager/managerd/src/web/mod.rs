@@ -59,7 +59,7 @@ fn nav(lang: Lang) -> Vec<NavItem> {
         NavItem { href: "/", label: t.fleet },
         NavItem { href: "/customers", label: t.customers },
         NavItem { href: "/agents", label: t.agents },
-        NavItem { href: "/meters", label: t.meters },
+        NavItem { href: "/questions", label: t.to_decide },
     ]
 }
 

@@ -125,16 +125,36 @@ webkit::texts! {
         reporting: "Reporting", "Berichtet";
         agent_silent: "Silent", "Verstummt";
         agent_waiting: "Waiting", "Wartet";
+        agent_replaced: "Replaced", "Ersetzt";
         silent_agents: "{} of {} agents have not reported for more than a day. What their devices show may be out of date.",
             "{} von {} Agenten haben seit mehr als einem Tag nicht berichtet. Was ihre Geräte zeigen, kann veraltet sein.";
 
         // Meter questions
-        meters: "Meters to decide", "Zählerfragen";
-        meters_empty: "Nothing to decide", "Nichts zu entscheiden";
-        meters_empty_text: "Where a counter goes backwards or jumps further than the device can print, it is asked here what is \
-            to be billed. Until then nothing is billed across the break.",
+        to_decide: "To decide", "Zu entscheiden";
+        nothing_to_decide: "Nothing to decide", "Nichts zu entscheiden";
+        nothing_to_decide_text: "Where a counter goes backwards or jumps further than the device can print, it is asked here \
+            what is to be billed; until then nothing is billed across the break. Where nobody can know whether two devices are \
+            one, that is asked too; until then they are two.",
             "Läuft ein Zähler rückwärts oder springt er weiter, als das Gerät drucken kann, wird hier gefragt, was abgerechnet \
-            wird. Bis dahin wird über den Bruch hinweg nichts abgerechnet.";
+            wird; bis dahin wird über den Bruch hinweg nichts abgerechnet. Wo niemand wissen kann, ob zwei Geräte eines sind, \
+            wird auch das gefragt; bis dahin sind es zwei.";
+        meters: "Meters", "Zähler";
+        devices_to_decide: "One device or two?", "Ein Gerät oder zwei?";
+        open_questions: "There is something to decide: {}", "Es ist etwas zu entscheiden: {}";
+        known_before: "Known before", "Schon bekannt";
+        came_later: "Came later", "Kam dazu";
+        same_device: "The same device", "Dasselbe Gerät";
+        same_means: "The history of the one known before goes on with the readings of the other.",
+            "Der Verlauf des schon bekannten geht mit den Ständen des anderen weiter.";
+        two_devices: "Two devices", "Zwei Geräte";
+        two_mean: "Both stay as they are, and nobody is asked again.",
+            "Beide bleiben, wie sie sind, und es wird nicht mehr gefragt.";
+        mac: "Network card", "Netzwerkkarte";
+        log: "What happened", "Was geschah";
+        when: "When", "Wann";
+        what: "What", "Was";
+        other_agent: "Read by the agent {} from here on; by {} before", "Ab hier vom Agenten {} gelesen; vorher von {}";
+        replaced: "Replaced by {}", "Ersetzt durch {}";
         meter_board: "All counters went backwards at once: the mainboard was probably swapped.",
             "Alle Zähler liefen auf einmal rückwärts: Vermutlich wurde die Hauptplatine getauscht.";
         meter_backwards: "A counter went backwards.", "Ein Zähler lief rückwärts.";
