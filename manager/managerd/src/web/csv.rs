@@ -13,7 +13,9 @@ pub struct Table(csv::Writer<Vec<u8>>);
 impl Table {
     /// A table with these columns. Begins with a byte order mark: without one Excel takes UTF-8 for something else.
     pub fn new(columns: &[&str]) -> Result<Self, Problem> {
-        let mut table = Self(csv::Writer::from_writer("\u{feff}".as_bytes().to_vec()));
+        let mut format = csv::WriterBuilder::new();
+        format.terminator(csv::Terminator::CRLF);
+        let mut table = Self(format.from_writer("\u{feff}".as_bytes().to_vec()));
         table.0.write_record(columns).map_err(|error| Problem::internal(error.into()))?;
         Ok(table)
     }
@@ -59,6 +61,6 @@ mod tests {
         table.row(["=HYPERLINK(\"x\")".to_owned(), "plain, with comma".to_owned()]).unwrap();
         table.row(["-1+1".to_owned(), "@x".to_owned()]).unwrap();
         let text = String::from_utf8(table.0.into_inner().unwrap()).unwrap();
-        assert_eq!(text, "\u{feff}a,b\n\"'=HYPERLINK(\"\"x\"\")\",\"plain, with comma\"\n'-1+1,'@x\n");
+        assert_eq!(text, "\u{feff}a,b\r\n\"'=HYPERLINK(\"\"x\"\")\",\"plain, with comma\"\r\n'-1+1,'@x\r\n");
     }
 }
