@@ -5,13 +5,15 @@ use wire::vocab::{Basis, Confidence, CounterUnit, MediaSize};
 
 use super::Profiles;
 use super::blob;
-use super::form::{Blob, CounterRule, CounterTable, Meaning, Profile, TableMeaning, plain};
+use super::form::{AddsUp, Blob, CounterRule, CounterTable, Meaning, Profile, TableMeaning, plain};
 use crate::oid::{Oid, dotted};
 use crate::reader::Variables;
 use crate::snmp::message::Value;
 
 /// Most counters kept of one device.
 const MAX_COUNTERS: usize = 256;
+/// Pages by which a total and its parts may always differ.
+const MOST_BETWEEN: u64 = 100;
 
 impl Profiles {
     /// What the device has counted: of two counters that mean the same, that of the greater confidence, else the first.
@@ -26,6 +28,13 @@ impl Profiles {
         }
         counters.truncate(MAX_COUNTERS);
         counters
+    }
+
+    /// Totals that are not what their parts make, where the profile says that the parts are all there are: the numbers in words.
+    /// Values are never changed by this.
+    pub fn odd_sums(&self, profile: &Profile, counters: &[Counter]) -> Vec<String> {
+        let rules = self.lineage(profile).flat_map(|profile| &profile.sums);
+        rules.filter_map(|rule| odd_sum(rule, counters)).collect()
     }
 
     /// Every number that a rule explains, whether or not another means the same.
@@ -45,6 +54,24 @@ impl Profiles {
         }
         counters
     }
+}
+
+/// What is wrong with a sum of which every term is there and sure; a device that lacks one tells nothing.
+fn odd_sum(rule: &AddsUp, counters: &[Counter]) -> Option<String> {
+    let value = |name: &String| {
+        let sure = counters.iter().filter(|counter| counter.confidence == Confidence::Verified);
+        sure.filter(|counter| counter.name() == *name).map(|counter| counter.value).next()
+    };
+    let total = value(&rule.total)?;
+    let parts: Vec<u64> = rule.parts.iter().map(value).collect::<Option<_>>()?;
+    let made = sum(parts.iter().copied());
+    // The numbers are not of one moment: pages are printed while they are read, and pages that a device prints of its own are
+    // not always counted with a function.
+    if made.abs_diff(total) <= MOST_BETWEEN.max(total / 100) {
+        return None;
+    }
+    let parts: Vec<String> = rule.parts.iter().zip(&parts).map(|(name, value)| format!("{name} {value}")).collect();
+    Some(format!("{} {total} ≠ {}", rule.total, parts.join(" + ")))
 }
 
 fn means_the_same(one: &Counter, other: &Counter) -> bool {

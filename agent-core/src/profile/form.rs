@@ -46,6 +46,9 @@ pub struct Profile {
     pub(super) counter_tables: Vec<CounterTable>,
     #[serde(default, rename = "blob")]
     pub(super) blobs: Vec<Blob>,
+    /// Counters that make up another one, on every device that has them all.
+    #[serde(default, rename = "adds_up")]
+    pub(super) sums: Vec<AddsUp>,
     #[serde(default, rename = "supply_table")]
     pub(super) supply_tables: Vec<SupplyTable>,
     pub(super) supplies: Option<SupplyRules>,
@@ -377,6 +380,14 @@ pub struct SupplyRules {
     pub(super) ink_models: Vec<String>,
 }
 
+/// A total and all of its parts, by the names that counters have in exports: `System`, `Print Monochrome`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AddsUp {
+    pub(super) total: String,
+    pub(super) parts: Vec<String>,
+}
+
 /// What devices cannot bear.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -417,6 +428,22 @@ impl Profile {
             }
             if rule.rows.is_some() != rule.size_names.is_some() {
                 return fault("`rows` and `size_names` go together");
+            }
+        }
+        for (number, sum) in self.sums.iter().enumerate() {
+            let fault = |words: String| Err(format!("[[adds_up]] number {}: {words}", number + 1));
+            let names = || sum.parts.iter().chain([&sum.total]);
+            let is_service =
+                |name: &String| name.split(' ').next().is_some_and(|word| Service::KEYWORDS.contains(&word));
+            if let Some(name) = names().find(|name| !is_service(name)) {
+                let services = Service::KEYWORDS.join(", ");
+                return fault(format!("`{name}` is no name of a counter: it begins with one of {services}"));
+            }
+            if sum.parts.len() < 2 {
+                return fault("takes two or more `parts`".to_owned());
+            }
+            if let Some(twice) = repeated(names().cloned().collect()) {
+                return fault(format!("`{twice}` stands twice"));
             }
         }
         for (number, table) in self.counter_tables.iter().enumerate() {

@@ -307,6 +307,56 @@ mod tests {
         assert_eq!((yellow.level, yellow.raw.level), (wire::device::Level::NearlyEmpty, Some(-100)));
     }
 
+    #[test]
+    fn a_total_that_its_parts_do_not_make_up_is_named_and_nothing_else() {
+        let acme = r#"
+            name = "acme"
+            extends = "printer-mib"
+            confidence = "verified"
+            [[counter]]
+            service = "System"
+            basis = "Meter"
+            oid = "1.3.6.1.4.1.99999.2.1"
+            [[counter]]
+            service = "Print"
+            basis = "Meter"
+            oid = "1.3.6.1.4.1.99999.2.2"
+            [[counter]]
+            service = "Copy"
+            basis = "Meter"
+            oid = "1.3.6.1.4.1.99999.2.3"
+            [[adds_up]]
+            total = "System"
+            parts = ["Print", "Copy"]
+        "#;
+        let profiles = Profiles::parse(&[BASE_TEXT, ("acme", acme)]).unwrap();
+        let said = |values: &[i64]| {
+            let variables: Variables = values
+                .iter()
+                .zip(1_u32..)
+                .map(|(value, place)| {
+                    let name = Oid::parse(&format!("1.3.6.1.4.1.99999.2.{place}")).unwrap();
+                    (name, crate::snmp::message::Value::Integer(*value))
+                })
+                .collect();
+            let profile = profiles.named("acme");
+            let snapshot = profiles.snapshot(profile, &variables);
+            profiles.odd_sums(profile, &snapshot.counters)
+        };
+        assert_eq!(said(&[1000, 600, 400]), [""; 0]);
+        assert_eq!(said(&[100_000, 60_000, 39_100]), [""; 0], "a few pages between two numbers");
+        assert_eq!(said(&[1000, 600]), [""; 0], "without the copies nobody knows");
+        assert_eq!(said(&[1000, 600, 0]), ["System 1000 ≠ Print 600 + Copy 0"]);
+        let wrong = |rule: &str| {
+            fault(&format!(
+                "name = \"acme\"\nextends = \"printer-mib\"\nconfidence = \"verified\"\n[[adds_up]]\n{rule}"
+            ))
+        };
+        assert!(wrong("total = \"Sytem\"\nparts = [\"Print\", \"Copy\"]").contains("`Sytem` is no name of a counter"));
+        assert!(wrong("total = \"System\"\nparts = [\"Print\"]").contains("two or more"));
+        assert!(wrong("total = \"System\"\nparts = [\"Print\", \"Print\"]").contains("stands twice"));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_profile_panics(octets in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400), at in 0..4000_usize, octet: u8) {

@@ -139,6 +139,8 @@ struct Held {
     read_at: Timestamp,
     cost: Cost,
     full: bool,
+    /// Totals that their parts do not make up, in words.
+    odd_sums: Vec<String>,
 }
 
 enum Write {
@@ -476,11 +478,13 @@ impl Collector {
     fn explain(&self, credential: Credential, mut reading: Reading, full: bool, cost: Cost, card: Option<Mac>) -> Held {
         reading.outdated = false;
         let profiles = self.driver.profiles();
-        let mut snapshot = profiles.snapshot(profiles.named(&reading.profile), &reading.variables);
+        let profile = profiles.named(&reading.profile);
+        let mut snapshot = profiles.snapshot(profile, &reading.variables);
+        let odd_sums = profiles.odd_sums(profile, &snapshot.counters);
         if snapshot.identity.mac.is_none() {
             snapshot.identity.mac = card.map(|card| card.to_string());
         }
-        Held { reading, snapshot, credential, read_at: Timestamp::now(), cost, full }
+        Held { reading, snapshot, credential, read_at: Timestamp::now(), cost, full, odd_sums }
     }
 
     async fn keep(&mut self, address: SocketAddr, held: Held) {
@@ -556,7 +560,7 @@ impl Collector {
                 return;
             }
         };
-        let Held { reading, mut snapshot, credential, read_at, cost, full } = held;
+        let Held { reading, mut snapshot, credential, read_at, cost, full, odd_sums } = held;
         if !self.targets.contains_key(&address) {
             self.searches.has_added();
             self.watch(address, credential.clone(), None);
@@ -579,12 +583,9 @@ impl Collector {
         let earlier = self.targets.get(&address).filter(|_| !full).map(|target| target.remarks.clone());
         let mut odd: BTreeSet<Remark> = earlier.unwrap_or_default();
         odd.extend(reading.remarks.iter().take(MOST_REMARKS).cloned());
-        let remarks = odd.iter().map(|remark| notes::Remark {
-            code: RemarkCode::from_keyword(remark.keyword()),
-            since: None,
-            text: remark.about().to_string(),
-        });
-        let remarks = remarks.collect();
+        let remark = |code, text| notes::Remark { code, since: None, text };
+        let met = odd.iter().map(|odd| remark(RemarkCode::from_keyword(odd.keyword()), odd.about().to_string()));
+        let remarks = met.chain(odd_sums.into_iter().map(|sum| remark(RemarkCode::PartsDiffer, sum))).collect();
         let watched = Watched {
             macs: known.map(|known| known.marks.macs.clone()).unwrap_or_default(),
             also_at: known.map(|known| known.also_at.clone()).unwrap_or_default(),
