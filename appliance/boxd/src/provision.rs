@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use boxcore::prepared::{LARGEST, Prepared, Reset, TimeZoneName};
 use boxcore::preseed::Preseed;
 use boxcore::request::{Answer, FileName, Request, Status};
-use boxcore::scrub::scrub;
+use boxcore::scrub::{is_scrubbed, scrub};
 use boxcore::update::{LARGEST as LARGEST_BUNDLE, Stage, Wish, may_copy};
 use clap::Args;
 use data_encoding::HEXLOWER;
@@ -43,8 +43,6 @@ pub(crate) const ANSWER: &str = "agent-status.txt";
 const TAKEN: &str = "taken";
 /// How bundles are called.
 const BUNDLE: &str = ".raucb";
-/// What stands where a secret was.
-const REMOVED: &str = "\"used, removed\"";
 /// Longest wait for an installation.
 const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
@@ -242,7 +240,7 @@ impl Visit<'_> {
             return Ok(());
         }
         // The agent's part first: it may still be refused.
-        if text.contains(REMOVED) {
+        if is_scrubbed(text) {
             self.say(
                 "agent: left as it is, because the file was used before and its secrets were taken out then".to_owned(),
             );

@@ -13,8 +13,22 @@ const SECRET: [&str; 8] =
     ["enrolment_code", "token", "communities", "secret", "psk", "private_key", "authorized_keys", "proxy"];
 /// What any key with this in its name holds.
 const PASSWORD: &str = "password";
+/// What stands for a text afterwards: the longest that fits.
+const WORDS: [&str; 3] = ["\"used, removed\"", "\"used\"", "\"\""];
+/// What stands for a list afterwards.
+const LISTS: [&str; 3] = ["[\"used, removed\"]", "[\"used\"]", "[]"];
 /// Nesting that is followed.
 const DEEPEST: usize = 8;
+
+/// Whether secrets were taken out of a file before. Where only values of a few letters were, which became empty, that is not seen.
+pub fn is_scrubbed(text: &str) -> bool {
+    let body = text.trim_start_matches('\u{feff}');
+    let Ok(document) = DeTable::parse(body) else { return false };
+    let mut found = Vec::new();
+    find(document.get_ref(), 0, &mut found);
+    let is_word = |place: &str| place.contains("used") && (WORDS.contains(&place) || LISTS.contains(&place));
+    found.into_iter().any(|(range, _)| body.get(range).is_some_and(is_word))
+}
 
 /// The file without its secrets, and with its reset marked as done; `None` when there is nothing to take out, or the file is not
 /// TOML. A value that is too short for a word becomes an empty one.
@@ -29,7 +43,7 @@ pub fn scrub(text: &str) -> Option<String> {
     for (range, words) in found {
         let place = bytes.get_mut(range.start + bom..range.end + bom)?;
         let longest = words.iter().find(|word| word.len() <= place.len());
-        // Two quotation marks always fit: no value of text or list is shorter than that.
+        // The last always fits: no text or list is shorter.
         let Some(word) = longest else { continue };
         let mut replacement = word.as_bytes().to_vec();
         replacement.resize(place.len(), b' ');
@@ -52,8 +66,8 @@ fn find(table: &DeTable<'_>, depth: usize, found: &mut Vec<Found>) {
         let key = key.get_ref().as_ref();
         let is_secret = SECRET.contains(&key) || (key.contains(PASSWORD) && !key.ends_with("_encrypted"));
         match value.get_ref() {
-            DeValue::String(_) if is_secret => found.push((value.span(), &["\"used, removed\"", "\"\""])),
-            DeValue::Array(_) if is_secret => found.push((value.span(), &["[\"used, removed\"]", "[]"])),
+            DeValue::String(_) if is_secret => found.push((value.span(), &WORDS)),
+            DeValue::Array(_) if is_secret => found.push((value.span(), &LISTS)),
             DeValue::String(text) if key == "reset" && is_reset(text) => found.push((value.span(), &["\"done\""])),
             _ => inside(value, depth, found),
         }
@@ -98,8 +112,17 @@ mod tests {
             assert!(clean.contains(kept), "{kept}: {clean}");
         }
         assert_eq!(scrub(&clean), None, "a second time there is nothing to do");
+        assert!(is_scrubbed(&clean) && !is_scrubbed(text));
         assert_eq!(scrub("[manager]\nurl = \"x\"\n"), None);
         assert_eq!(scrub("[manager\n"), None);
+    }
+
+    #[test]
+    fn a_file_with_short_secrets_shows_that_they_were_taken_out() {
+        for text in ["[[scan]]\ncommunities = [\"public\"]\n", "[[snmp_user]]\nauth_password = \"12345678\"\n"] {
+            assert!(is_scrubbed(&scrub(text).unwrap()), "{text}");
+        }
+        assert!(!is_scrubbed("[manager]\nsite = \"used\"\n[[scan]]\ncommunities = []\n"));
     }
 
     #[test]
