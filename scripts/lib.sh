@@ -18,6 +18,17 @@ fail() {
     exit 1
 }
 
+# How this user becomes root.
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+    sudo=(sudo)
+fi
+
+renew_lists() {
+    "${sudo[@]}" apt-get update -q ||
+        say "The lists of packages could not all be renewed; going on with those that are here."
+}
+
 # need PACKAGE PROGRAM REASON: notes the Debian package of a program that is missing.
 missing=()
 reasons=()
@@ -28,10 +39,6 @@ need() {
 # Installs what `need` found missing. Nothing happens when all is there.
 install_missing() {
     [ "${#missing[@]}" -gt 0 ] || return 0
-    local sudo=()
-    if [ "$(id -u)" -ne 0 ]; then
-        sudo=(sudo)
-    fi
     say "This machine lacks:"
     printf '%s\n' "${reasons[@]}"
     command -v apt-get > /dev/null ||
@@ -39,8 +46,7 @@ install_missing() {
     [ "${#sudo[@]}" -eq 0 ] || command -v sudo > /dev/null ||
         fail "please install it as root: apt-get install --no-install-recommends ${missing[*]}"
     say "${sudo[*]} apt-get install ${missing[*]}"
-    "${sudo[@]}" apt-get update -q ||
-        say "The lists of packages could not all be renewed; going on with those that are here."
+    renew_lists
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" ||
         fail "the packages could not be installed: the reason stands above."
     missing=() reasons=()
