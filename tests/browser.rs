@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use system_tests::{
     browser::{Browser, PHONE},
     house::{House, PASSWORD, printers},
+    usb_sim::UsbSim,
 };
 use testkit::sim_site::SimSite;
 
@@ -56,6 +57,81 @@ async fn a_person_can_work_with_the_pages() -> Result<()> {
         see_device(&browser, house).await.context("the device without script")?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usb_printers_are_worked_by_clicks() -> Result<()> {
+    let mut sim = UsbSim::start()?;
+    let mut agent = House::agent()?.with_options(&sim.options());
+    agent.set_password()?;
+    agent.start().await?;
+    let browser = Browser::open().await?;
+    browser.go(agent.url()).await?;
+    type_password(&browser, PASSWORD).await?;
+    browser.click("USB printers").await?;
+    browser.sees("No printer has been plugged in yet").await?;
+
+    // The page stays fresh by itself; what the printer says is behind its name once it has been read.
+    sim.order("plug 0")?;
+    browser.sees("A1-4711").await?;
+    browser.click("Read now").await?;
+    browser.sees("The USB printers are being read").await?;
+    browser.click("Acme Office 10").await?;
+    browser.sees("4,711").await?;
+    work_usb_page(&browser, &agent, "Reception").await?;
+
+    // One that can not be asked says so.
+    sim.order("plug 1")?;
+    browser.go(&format!("{}/usb", agent.url())).await?;
+    browser.sees("Lists no PJL").await?;
+    for language in ["de", "en"] {
+        browser.go(&format!("{}/usb?lang={language}", agent.url())).await?;
+        fits_a_phone(&browser).await?;
+    }
+    assert_eq!(browser.complaints().await?, [""; 0], "what Chromium's console says");
+
+    // Pulled out it stays on the page until it is forgotten.
+    sim.order("unplug 1")?;
+    browser.sees("Not connected").await?;
+    browser.click("Forget").await?;
+    browser.sees("Port 9419 is free").await?;
+    ensure!(!browser.text().await?.contains("Photo 5"), "it is not forgotten");
+
+    let browser = Browser::open_without_script().await?;
+    browser.go(agent.url()).await?;
+    type_password(&browser, PASSWORD).await?;
+    browser.sees_at(&format!("{}/usb", agent.url()), "Reception").await?;
+    work_usb_page(&browser, &agent, "Front desk").await.context("without script")
+}
+
+/// Names the printer of port 9418, lets it print and no more, and says who may connect.
+async fn work_usb_page(browser: &Browser, agent: &House, name: &str) -> Result<()> {
+    browser.go(&format!("{}/usb", agent.url())).await?;
+    browser.click("Name it …").await?;
+    browser.fill("Name", name).await?;
+    browser.click("Save").await?;
+    browser.sees("The name is saved").await?;
+    ensure!(browser.text_of("//main//h2").await? == name, "the name does not stand above the printer");
+
+    browser.click("Switch printing on …").await?;
+    browser.sees("every byte sent to port 9418 reaches the printer").await?;
+    fits_a_phone(browser).await?;
+    browser.click("Yes, switch printing on").await?;
+    browser.sees("Port 9418 prints.").await?;
+    browser.click("Switch printing off").await?;
+    browser.sees("Port 9418 passes questions only.").await?;
+
+    const NETWORKS: &str = "Addresses and networks";
+    const SAVE_NETWORKS: &str = "//form[.//textarea]//button";
+    browser.fill(NETWORKS, "everybody").await?;
+    browser.click_on(SAVE_NETWORKS).await?;
+    browser.sees("`everybody` is neither an address nor a network").await?;
+    ensure!(browser.text_of(ALERT).await?.contains("everybody"), "the complaint is not marked as one");
+    ensure!(browser.value(NETWORKS).await? == "everybody", "the list has to be typed again");
+    refused(browser).await?;
+    browser.fill(NETWORKS, "192.0.2.0/24").await?;
+    browser.click_on(SAVE_NETWORKS).await?;
+    browser.sees("The list is saved").await
 }
 
 async fn first_visit(browser: &Browser, house: &House) -> Result<()> {

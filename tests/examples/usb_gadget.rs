@@ -68,6 +68,7 @@ fn obey(line: &str, printers: &[Arc<Printer>]) -> Result<String> {
         "unplug" => printer()?.unplug()?,
         "hang" => printer()?.state().hangs = true,
         "wake" => printer()?.state().hangs = false,
+        "pages" => printer()?.state().pages = rest.split(' ').nth(1).context("pages PRINTER COUNT")?.parse()?,
         "clear" => printer()?.state().received = Received::default(),
         "received" => {
             let state = printer()?.state();
@@ -140,6 +141,8 @@ struct State {
     /// Takes nothing and says nothing.
     hangs: bool,
     received: Received,
+    /// What its meter shows.
+    pages: u32,
 }
 
 struct Printer {
@@ -169,7 +172,7 @@ impl Printer {
             fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
         }
         symlink(&function, folder.join(format!("configs/c.1/printer.{number}")))?;
-        Ok(Arc::new(Self { number, folder, state: Mutex::default() }))
+        Ok(Arc::new(Self { number, folder, state: Mutex::new(State { pages: 4711, ..State::default() }) }))
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -230,7 +233,7 @@ impl Printer {
                     state.received.hash = (state.received.hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
                 }
             }
-            let answer = answer(octets);
+            let answer = answer(octets, self.state().pages);
             let mut rest = answer.as_bytes();
             while !rest.is_empty() && self.state().is_plugged {
                 match device.write(rest) {
@@ -245,7 +248,7 @@ impl Printer {
 }
 
 /// What a printer that speaks PJL says to what it got. Job data hold no such lines.
-fn answer(octets: &[u8]) -> String {
+fn answer(octets: &[u8], pages: u32) -> String {
     if !octets.windows(4).any(|window| window == b"@PJL") {
         return String::new();
     }
@@ -253,7 +256,7 @@ fn answer(octets: &[u8]) -> String {
     for line in String::from_utf8_lossy(octets).replace(UEL, "").lines() {
         answers += &match line.strip_prefix("@PJL ") {
             Some("INFO STATUS") => format!("{line}\r\nCODE=10001\r\nDISPLAY=\"Ready to test\"\r\nONLINE=TRUE\r\n\x0c"),
-            Some("INFO PAGECOUNT") => format!("{line}\r\nPAGECOUNT=4711\r\n\x0c"),
+            Some("INFO PAGECOUNT") => format!("{line}\r\nPAGECOUNT={pages}\r\n\x0c"),
             Some("INFO ID") => format!("{line}\r\n\"Acme Gadget\"\r\n\x0c"),
             Some(echo) if echo.starts_with("ECHO") => format!("{line}\r\n\x0c"),
             Some(info) if info.starts_with("INFO") => format!("{line}\r\n\"?\"\r\n\x0c"),

@@ -56,6 +56,7 @@ pub struct House {
     process: Option<Daemon>,
     starts: u32,
     address: String,
+    options: Vec<String>,
 }
 
 impl House {
@@ -70,7 +71,20 @@ impl House {
     }
 
     fn new(program: &'static str, ready: &'static str) -> Result<Self> {
-        Ok(Self { program, ready, folder: Folder::new()?, process: None, starts: 0, address: String::new() })
+        Ok(Self {
+            program,
+            ready,
+            folder: Folder::new()?,
+            process: None,
+            starts: 0,
+            address: String::new(),
+            options: Vec::new(),
+        })
+    }
+
+    /// The same, started with these words more.
+    pub fn with_options(self, words: &[&str]) -> Self {
+        Self { options: words.iter().map(|word| (*word).to_owned()).collect(), ..self }
     }
 
     /// Where its data are.
@@ -99,6 +113,7 @@ impl House {
             // The port of the standard may be taken, and not be ours to take.
             command.args(["--trap-listen", "127.0.0.1:0"]);
         }
+        command.args(&self.options);
         command.env("NO_COLOR", "1").env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         let mut process = Daemon::start(command, &log)?;
         let said = process.says(self.ready).await?;

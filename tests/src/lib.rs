@@ -7,6 +7,7 @@ pub mod lan;
 pub mod programs;
 pub mod repository;
 pub mod usb_guest;
+pub mod usb_sim;
 pub mod visitor;
 pub mod wait;
 pub mod wrong_networks;

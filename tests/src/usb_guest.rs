@@ -7,8 +7,10 @@ use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader, Read as _, Write},
     net::{IpAddr, Shutdown, SocketAddr, TcpStream},
+    os::unix::net::{UnixListener, UnixStream},
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Duration,
 };
 
@@ -139,9 +141,32 @@ impl UsbGuest {
         until(&what, async || Ok(self.ask(port, asked.as_bytes()).ok().filter(|answer| answer.contains(text)))).await
     }
 
+    /// Makes the bridge's control socket one of this machine, for as long as the process lives.
+    pub fn control_at(&self, path: &Path) -> Result<()> {
+        let listener = UnixListener::bind(path)?;
+        let guest = self.at(GADGETS);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // Who is not served sees the connection end.
+                let _ = pass_on(&stream, guest);
+            }
+        });
+        Ok(())
+    }
+
     fn connect(&self, port: u16) -> Result<TcpStream> {
         TcpStream::connect(self.at(port)).with_context(|| format!("port {port} of the guest"))
     }
+}
+
+/// Takes one request to the guest's control socket, and its answer back.
+fn pass_on(mut stream: &UnixStream, guest: SocketAddr) -> Result<()> {
+    let (mut request, mut answer) = (String::new(), String::new());
+    BufReader::new(stream).read_line(&mut request)?;
+    let mut inside = TcpStream::connect(guest)?;
+    write!(inside, "control {request}")?;
+    BufReader::new(inside).read_line(&mut answer)?;
+    Ok(stream.write_all(answer.as_bytes())?)
 }
 
 /// The first file system: our programs with their libraries, busybox, the modules, and who there is.

@@ -1,7 +1,7 @@
 //! The command line, and what each command does.
 
 use std::io::{IsTerminal, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -89,6 +89,9 @@ struct Run {
     /// Socket on which this machine's bridge to USB printers is controlled
     #[arg(long, value_name = "PATH", default_value = usb::CONTROL)]
     usb_control: PathBuf,
+    /// Address at which that bridge listens, as its own --address says
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    usb_bridge: IpAddr,
 }
 
 /// Where traps are taken, if at all.
@@ -171,10 +174,9 @@ async fn daemon(command: Run) -> Result<()> {
     for fault in &ports.faults {
         log::warn!(fault = fault.as_str(); "no traps are taken here; all else goes on. Another port is set by --trap-listen");
     }
-    let (collector, collector_handle) =
-        Collector::new(store.clone(), profiles::load_what_is_right(&folder.join("profiles"))?, ports)?;
+    let (collector, collector_handle) = Collector::new(store.clone(), profiles::load_what_is_right(&folder.join("profiles"))?, ports)?;
     let (uplink, uplink_handle) = Uplink::new(store.clone(), key.clone(), host_name)?;
-    let (usb_reader, usb_handle) = UsbReader::new(store.clone(), command.usb_control);
+    let (usb_reader, usb_handle) = UsbReader::new(store.clone(), command.usb_control, command.usb_bridge);
     let router = web::router(web::Parts {
         store,
         collector: collector_handle,

@@ -3,7 +3,7 @@
 //! This daemon touches no USB: the bridge (`usbbridged`) does, and is asked over TCP and over its control socket.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -139,10 +139,9 @@ struct Read {
 }
 
 impl UsbReader {
-    /// A reader, and the hold on it.
-    pub fn new(store: Arc<Store>, control: PathBuf) -> (Self, Handle) {
+    /// A reader, and the hold on it; this machine's own bridge is controlled and listens there.
+    pub fn new(store: Arc<Store>, control: PathBuf, own: IpAddr) -> (Self, Handle) {
         let (hurry, orders) = mpsc::channel(1);
-        let own = Ipv4Addr::LOCALHOST.into();
         (Self { store, hurry: orders, own, known: BTreeMap::new() }, Handle { hurry, control })
     }
 
@@ -389,8 +388,8 @@ mod tests {
     async fn a_usb_printer_is_kept_beside_the_others_and_missed_when_it_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path()).unwrap());
-        let (mut reader, _handle) = UsbReader::new(store.clone(), folder.path().join("control"));
-        reader.own = bridge(210, greeting(Some("A123"))).await;
+        let own = bridge(210, greeting(Some("A123"))).await;
+        let (mut reader, _handle) = UsbReader::new(store.clone(), folder.path().join("control"), own);
         reader.round().await.unwrap();
         let line = store.devices().unwrap().pop().unwrap();
         assert_eq!((line.id.as_str(), line.address.as_str()), ("usb-0482:A123", "usb@localhost:9418"));
@@ -412,8 +411,8 @@ mod tests {
     async fn a_printer_without_a_number_keeps_its_made_name() {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path()).unwrap());
-        let (mut reader, _handle) = UsbReader::new(store.clone(), folder.path().join("control"));
-        reader.own = bridge(212, greeting(None)).await;
+        let own = bridge(212, greeting(None)).await;
+        let (mut reader, _handle) = UsbReader::new(store.clone(), folder.path().join("control"), own);
         reader.round().await.unwrap();
         let first = store.devices().unwrap().pop().unwrap().id;
         reader.round().await.unwrap();

@@ -191,7 +191,7 @@ impl Row {
 
 pub(super) async fn show(visit: Visit, Extension(parts): Extension<Parts>) -> Result<Response, Problem> {
     let page = Page::of(&visit, &parts).await?;
-    Ok(visit.page(page.t.title, &page))
+    Ok(visit.live_page(page.t.title, 3, &page))
 }
 
 pub(super) async fn read_now(
