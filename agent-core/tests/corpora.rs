@@ -1,6 +1,6 @@
 //! Replays the corpora of the fuzz targets: whatever once made one of them stumble stays harmless.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests may panic")]
 
 #[path = "../../fuzz/targets.rs"]
 mod targets;

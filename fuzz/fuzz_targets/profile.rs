@@ -1,8 +1,0 @@
-//! Hands what libFuzzer invents to `targets::profile`; nothing else.
-#![no_main]
-
-#[path = "../targets.rs"]
-#[allow(dead_code)]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::profile(bytes));
