@@ -229,7 +229,11 @@ impl Answers {
         let reply = self.reply(Question::Supplies);
         let rows = reply.variables().into_iter().filter_map(|row| {
             let (kind, class) = supply_kind(&row.name)?;
-            Some((kind, class, color(&row.name), level(&row.value), row.name))
+            // On its own line, or on one below that says so.
+            let below = row.choices.iter().filter_map(|line| line.split_once('='));
+            let below = below.filter(|(name, _)| is_of_level(name)).map(|(_, value)| value);
+            let said = [row.value.as_str()].into_iter().chain(below).map(level).find(|level| *level != Level::Unknown);
+            Some((kind, class, color(&row.name), said.unwrap_or(Level::Unknown), row.name))
         });
         let supply = |(number, (kind, class, color, level, description)): (usize, _)| Supply {
             index: (number + 1).to_string(),
@@ -243,7 +247,8 @@ impl Answers {
             capacity: Some(100),
             level,
             raw: Raw::default(),
-            origin: Origin { source: Some("PJL INFO SUPPLIES".to_owned()), confidence: Confidence::Verified },
+            // No maker publishes what it answers: docs/usb-printers.md.
+            origin: Origin { source: Some("PJL INFO SUPPLIES".to_owned()), confidence: Confidence::Probable },
         };
         rows.take(MAX_ROWS).enumerate().map(supply).collect()
     }
@@ -288,8 +293,25 @@ fn supply_kind(name: &str) -> Option<(SupplyKind, SupplyClass)> {
         ("TONER", SupplyKind::Toner),
         ("CARTRIDGE", SupplyKind::TonerCartridge),
     ];
-    // Limits and order numbers stand among the levels.
-    if ["SERIAL", "PART", "TYPE", "CAPACITY", "MAX", "DATE", "STATUS"].iter().any(|word| name.contains(word)) {
+    // Limits, counts and order numbers stand among the levels.
+    const OTHER: [&str; 14] = [
+        "SERIAL",
+        "PART",
+        "TYPE",
+        "CAPACITY",
+        "MAX",
+        "DATE",
+        "STATUS",
+        "PAGE",
+        "COUNT",
+        "USED",
+        "THRESHOLD",
+        "LIMIT",
+        "MODEL",
+        "NUMBER",
+    ];
+    let mut words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    if OTHER.iter().any(|word| name.contains(word)) || words.any(|word| matches!(word, "LOW" | "WARN" | "WARNING")) {
         return None;
     }
     let found = WORDS.iter().find(|(word, _)| name.contains(word)).map(|(_, kind)| kind.clone());
@@ -303,13 +325,24 @@ fn color(name: &str) -> Option<Colorant> {
     colors.into_iter().find(|color| name.contains(&color.keyword().to_uppercase()))
 }
 
+/// Whether the key of a line below a supply is that of its level.
+fn is_of_level(name: &str) -> bool {
+    let name = name.to_uppercase();
+    ["LEVEL", "REMAINING", "PERCENT"].iter().any(|word| name.contains(word)) && !name.contains("USED")
+}
+
 /// A level: hundredths with or without their sign, or a word. "Some left", "unknown" and "empty" stay three things.
 fn level(value: &str) -> Level {
-    let value = value.trim();
-    if let Ok(number) = value.trim_end_matches(['%', ' ']).parse::<i64>() {
-        return if number > 100 { Level::Unknown } else { Level::from_code(number) };
+    let value = value.trim().trim_matches('"').to_uppercase();
+    let (number, unit) =
+        value.split_at(value.find(|letter: char| !"+-0123456789".contains(letter)).unwrap_or(value.len()));
+    if let Ok(number) = number.parse::<i64>() {
+        // A number of pages, or of what is gone, is no level.
+        let unit = unit.trim_start_matches(|letter: char| letter == '.' || letter.is_ascii_digit()).trim();
+        let is_hundredths = matches!(unit, "" | "%" | "PERCENT" | "% REMAINING" | "% LEFT" | "PERCENT REMAINING");
+        return if number > 100 || !is_hundredths { Level::Unknown } else { Level::from_code(number) };
     }
-    match value.to_uppercase().as_str() {
+    match value.as_str() {
         "OK" | "LOW" | "NEAR EMPTY" | "NORMAL" | "GOOD" => Level::SomeLeft,
         "EMPTY" | "OUT" | "END" => Level::Empty,
         _ => Level::Unknown,
@@ -374,6 +407,25 @@ mod tests {
         assert_eq!(snapshot.trays.len(), 2);
         assert_eq!(snapshot.trays.last().unwrap().media.as_deref(), Some("A4"));
         assert_eq!(snapshot.identity.profile.as_deref(), Some("usb-pjl"));
+    }
+
+    #[test]
+    fn levels_are_found_in_every_likely_form_and_nothing_else_is_taken_for_one() {
+        let reply = "@PJL INFO SUPPLIES\r\nBLACK TONER=\"44 %\"\r\nCYAN CARTRIDGE=81 PERCENT\r\nYELLOW=7.5% REMAINING\r\n\
+            MAGENTA TONER [3 ENTRIES]\r\n\tPAGESUSED=900\r\n\tLEVEL=12\r\n\tCAPACITY=9000\r\nDRUM=12000 PAGES\r\n\
+            BLACK TONER LOW=10\r\nCYAN TONER USED=90%\r\nFUSER COUNT=17\r\nWASTE TONER BOX=NEAR FULL\r\n\x0c";
+        let supplies = answers(&[(Question::Supplies, reply)]).snapshot().supplies;
+        let levels: Vec<_> = supplies.iter().map(|supply| (supply.description.as_str(), supply.level)).collect();
+        let expected = [
+            ("BLACK TONER", Level::Measured(44)),
+            ("CYAN CARTRIDGE", Level::Measured(81)),
+            ("YELLOW", Level::Measured(7)),
+            ("MAGENTA TONER", Level::Measured(12)),
+            ("DRUM", Level::Unknown),
+            ("WASTE TONER BOX", Level::Unknown),
+        ];
+        assert_eq!(levels, expected);
+        assert!(supplies.iter().all(|supply| supply.origin.confidence == Confidence::Probable));
     }
 
     #[test]
