@@ -32,11 +32,16 @@ const CIPHERS: [(&str, &str, Option<&str>); 6] = [
 struct Snmpd {
     folder: Folder,
     port: String,
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl Snmpd {
     async fn start() -> Result<Self> {
+        Self::with("").await
+    }
+
+    /// The same, set up further.
+    async fn with(more: &str) -> Result<Self> {
         let folder = Folder::new()?;
         let mut conf = "rocommunity public 127.0.0.1\nsysLocation Cellar\n".to_owned();
         writeln!(conf, "createUser open\nrouser open noauth")?;
@@ -47,7 +52,7 @@ impl Snmpd {
                 writeln!(conf, "rouser {hash}{cipher} priv")?;
             }
         }
-        fs::write(folder.path().join("snmpd.conf"), conf)?;
+        fs::write(folder.path().join("snmpd.conf"), conf + more)?;
         fs::write(folder.path().join("wrong"), "wrong password\n")?;
         for word in HASHES {
             fs::write(folder.path().join(format!("auth-{word}")), format!("auth-{word}\n"))?;
@@ -57,14 +62,32 @@ impl Snmpd {
         }
         // A port that was free a moment ago: snmpd cannot be asked to choose one.
         let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
+        let daemon = Self::spawn(&folder, &port)?;
+        let snmpd = Self { folder, port, daemon };
+        snmpd.answers().await?;
+        Ok(snmpd)
+    }
+
+    fn spawn(folder: &Folder, port: &str) -> Result<Daemon> {
         let mut command = Command::new("/usr/sbin/snmpd");
         command.args(["-f", "-Lo", "-C", "-c", &folder.place("snmpd.conf"), "-p", &folder.place("pid")]);
         command.args([format!("udp:127.0.0.1:{port}"), format!("tcp:127.0.0.1:{port}")]);
         command.env("SNMP_PERSISTENT_DIR", folder.path().join("kept"));
-        let daemon = Daemon::start(command, &folder.path().join("snmpd.log"))
-            .context("snmpd is missing. On Debian: apt-get install snmpd")?;
-        let snmpd = Self { folder, port, _daemon: daemon };
-        until_true("snmpd answers", async || Ok(snmpd.read(&["--community", "public"])?.is_ok())).await?;
+        Daemon::start(command, &folder.path().join("snmpd.log"))
+            .context("snmpd is missing. On Debian: apt-get install snmpd")
+    }
+
+    async fn answers(&self) -> Result<()> {
+        until_true("snmpd answers", async || Ok(self.read(&["--community", "public"])?.is_ok())).await
+    }
+
+    /// Ends it and starts it again with what it has kept: its engine counts one start more, and its clock begins anew.
+    async fn restart(self) -> Result<Self> {
+        let Self { folder, port, daemon } = self;
+        daemon.stop()?;
+        let daemon = Self::spawn(&folder, &port)?;
+        let snmpd = Self { folder, port, daemon };
+        snmpd.answers().await?;
         Ok(snmpd)
     }
 
@@ -141,6 +164,66 @@ async fn what_is_wrong_is_said() -> Result<()> {
         String::from_utf8(nobody.stderr)?.contains("AGENTD_AUTH_PASSWORD"),
         "a password that is missing is asked for"
     );
+    Ok(())
+}
+
+/// A real engine that restarts between two polls: the agent finds out by its report, takes the new count and clock, and goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_printer_behind_net_snmp_is_read_on_when_that_has_restarted() -> Result<()> {
+    let recording = Recording::load(root().join("agent-core/walks/kyocera_taskalfa-4054ci.snmprec"))?;
+    let site = SimSite::start(vec![Printer::new(recording)]).await?;
+    let proxy = |object: &str| format!("proxy -v 2c -c public {} {object}\n", site.addresses()[0]);
+    let objects = ["1.3.6.1.2.1.43", "1.3.6.1.4.1.1347"].map(proxy).concat();
+    let mut snmpd = Snmpd::with(&format!("sysObjectID 1.3.6.1.4.1.1347.41\n{objects}")).await?;
+    let user = ["--user", "SHA-256AES", "--auth-protocol", "SHA-256", "--priv-protocol", "AES-128"];
+    let files = [snmpd.folder.place("auth-SHA-256"), snmpd.folder.place("priv-AES")];
+    let passwords = ["--auth-password-file", &files[0], "--priv-password-file", &files[1]];
+
+    // What `explore` finds, over UDP and TCP.
+    for transport in [&[][..], &["--tcp"]] {
+        let place = ["127.0.0.1", "184232", "--port", &snmpd.port, "--pause", "0", "--root", "1.3.6.1.4.1.1347"];
+        let found = run("agentd", &[&["explore"], &place[..], &user, &passwords, transport].concat(), "")?;
+        let said = String::from_utf8_lossy(&found.stdout).into_owned();
+        ensure!(said.contains("1.3.6.1.4.1.1347.43.10.1.1.12.1.1"), "{transport:?}: {said}");
+    }
+
+    let mut agent = House::agent()?;
+    agent.set_password()?;
+    let toml = format!(
+        "[[snmp_user]]\nname = \"u\"\nuser = \"SHA-256AES\"\nauth_protocol = \"SHA-256\"\nauth_password = \"auth-SHA-256\"\n\
+         priv_protocol = \"AES-128\"\npriv_password = \"priv-AES\"\n\
+         [[scan]]\nrange = \"127.0.0.1\"\nport = {}\nusers = [\"u\"]\nsnmp = [\"v3\"]\n\
+         [schedule]\npoll_seconds = 5\nsearch_seconds = 86400\n",
+        snmpd.port
+    );
+    agent.command(&["provision", "-"], &toml)?;
+    agent.start().await?;
+    let meter = async |value: &str| {
+        until_true(&format!("the meter is {value}"), async || {
+            Ok(agent.count(&format!("SELECT count(*) FROM device WHERE total = {value}"))? == 1)
+        })
+        .await
+    };
+    meter("184232").await?;
+    for value in ["184233", "184234"] {
+        snmpd = snmpd.restart().await?;
+        let oid = "1.3.6.1.4.1.1347.43.10.1.1.12.1.1".parse().map_err(anyhow::Error::msg)?;
+        site.with(0, |printer| printer.set(oid, Some(testkit::oid::Value::Counter32(value.parse().unwrap()))));
+        meter(value).await?;
+    }
+    ensure!(agent.count("SELECT count(*) FROM device WHERE silent_since IS NULL")? == 1, "it is one device and well");
+
+    // It informs over a connection (RFC 3430). net-snmp sends that from this very address, whatever it is told.
+    let said = agent.said();
+    let traps = said.split("address=TCP ").nth(1).and_then(|rest| rest.split_whitespace().next()).context("no port")?;
+    let mut inform = Command::new("snmpinform");
+    inform.env("SNMPCONFPATH", "/nonexistent").args(["-m", "", "-M", "", "-t", "20", "-v3", "-l", "authPriv"]);
+    inform.args(["-u", "SHA-256AES", "-a", "SHA-256", "-A", "auth-SHA-256", "-x", "AES", "-X", "priv-AES"]);
+    inform.args([&format!("tcp:{traps}"), "", "1.3.6.1.6.3.1.1.5.1"]);
+    let confirmed = inform.output().context("snmpinform is missing. On Debian: apt-get install snmp")?;
+    ensure!(confirmed.status.success(), "{}", String::from_utf8_lossy(&confirmed.stderr));
+    let page = agent.visitor().await?.open("/snmp").await?;
+    ensure!(page.says("Informs confirmed 1"), "{}", page.text());
     Ok(())
 }
 
