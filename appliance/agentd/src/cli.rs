@@ -83,6 +83,9 @@ struct Run {
     /// Address and port for traps and informs, UDP and TCP; none takes no traps. Ports below 1024 need a privilege
     #[arg(long, value_name = "ADDRESS:PORT", default_value = traps::STANDARD, value_parser = trap_address)]
     trap_listen: TrapAddress,
+    /// Take the profiles in this folder beside those that are compiled in [default: "profiles" in the folder of --data]
+    #[arg(long, value_name = "FOLDER")]
+    profiles: Option<PathBuf>,
     /// Where netcfgd is asked, on the appliance
     #[arg(long, value_name = "FILE", default_value = "/run/netcfgd/socket")]
     netcfgd: PathBuf,
@@ -174,7 +177,12 @@ async fn daemon(command: Run) -> Result<()> {
     for fault in &ports.faults {
         log::warn!(fault = fault.as_str(); "no traps are taken here; all else goes on. Another port is set by --trap-listen");
     }
-    let (collector, collector_handle) = Collector::new(store.clone(), profiles::load_what_is_right(&folder.join("profiles"))?, ports)?;
+    // One that is named has to be there.
+    if let Some(named) = command.profiles.as_deref().filter(|named| !named.is_dir()) {
+        bail!("{} is no folder", named.display());
+    }
+    let profiles = command.profiles.unwrap_or_else(|| folder.join("profiles"));
+    let (collector, collector_handle) = Collector::new(store.clone(), profiles::load_what_is_right(&profiles)?, ports)?;
     let (uplink, uplink_handle) = Uplink::new(store.clone(), key.clone(), host_name)?;
     let (usb_reader, usb_handle) = UsbReader::new(store.clone(), command.usb_control, command.usb_bridge);
     let router = web::router(web::Parts {

@@ -3,14 +3,14 @@
 //! Sends nothing itself: [`crate::search`] does. Reads no device: the collector does, a few new ones at a time, so that known
 //! devices are polled first.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agent_core::arp::Mac;
 use agent_core::engine::{ReadKind, ReadOrder};
-use agent_core::search::{Alive, Cursor, Event, Found, Progress, Resume, SearchPlan};
+use agent_core::search::{Alive, Cursor, Event, Found, Progress, Resume, SearchPlan, Sign};
 use agent_core::snmp::User;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
@@ -38,6 +38,10 @@ const FINDINGS_EVERY: Duration = Duration::from_secs(2);
 const MAX_UNKEPT: usize = 256;
 /// Names that are looked up in the DNS at the same time.
 const MAX_LOOKUPS: usize = 4;
+/// Addresses of one card beyond which it is taken for that of a router that answers ARP for others.
+const MAX_OF_CARD: usize = 32;
+/// Addresses of one card beyond which it tells nothing of who is behind it.
+const MAX_OWN: usize = 4;
 /// How long a name may take.
 const LOOKUP_PATIENCE: Duration = Duration::from_secs(2);
 /// So many names in a row that took too long, and no more are looked up until the next search.
@@ -76,6 +80,8 @@ pub enum Fault {
     NotSearched(String, String),
     /// So many of so many addresses of a range cannot be reached from this machine.
     NoRoute(String, u64, u64),
+    /// One card answers ARP for so many addresses at which nobody answers anything else.
+    ProxyArp(Mac, usize),
 }
 
 /// What came of a search of all ranges.
@@ -144,6 +150,8 @@ pub struct Searches {
     nameless: VecDeque<Alive>,
     lookups: JoinSet<(Alive, Option<String>)>,
     slow_lookups: u32,
+    /// How many addresses each card has answered for, and how many of those gave no other sign of life.
+    cards: BTreeMap<Mac, (BTreeSet<Ipv4Addr>, usize)>,
     last: Option<LastSearch>,
     faults: Vec<Fault>,
 }
@@ -176,6 +184,7 @@ impl Searches {
             nameless: VecDeque::new(),
             lookups: JoinSet::new(),
             slow_lookups: 0,
+            cards: BTreeMap::new(),
             last: None,
             faults: Vec::new(),
         })
@@ -219,6 +228,13 @@ impl Searches {
 
     /// Takes an event. What is known already needs not be read.
     pub async fn handle(&mut self, event: Event, is_known: bool) -> Result<()> {
+        match &event {
+            Event::Found(Found { mac: Some(mac), address: SocketAddr::V4(address), .. }) => {
+                self.note(*mac, *address.ip())
+            }
+            Event::Alive(Alive { mac: Some(mac), address, .. }) => self.note(*mac, *address),
+            _ => {}
+        }
         match event {
             Event::Found(_) if is_known => self.known += 1,
             Event::Found(found) => {
@@ -226,6 +242,7 @@ impl Searches {
                     self.waiting.push_back(found);
                 }
             }
+            Event::Alive(alive) if self.is_only_vouched_for(&alive) => {}
             Event::Alive(alive) => {
                 if self.nameless.len() < MAX_NAMELESS && self.slow_lookups < MAX_SLOW_LOOKUPS {
                     self.nameless.push_back(alive);
@@ -250,7 +267,26 @@ impl Searches {
 
     /// Notes that a reading has ended; gives the card of a device that was read for the first time.
     pub fn has_read(&mut self, address: SocketAddr) -> Option<Mac> {
-        self.reading.remove(&address).flatten()
+        let mac = self.reading.remove(&address).flatten();
+        // Behind a router that answers for many, its card is nobody's own.
+        mac.filter(|mac| self.cards.get(mac).is_none_or(|(addresses, _)| addresses.len() <= MAX_OWN))
+    }
+
+    fn note(&mut self, mac: Mac, address: Ipv4Addr) {
+        let (addresses, _) = self.cards.entry(mac).or_default();
+        if addresses.len() <= MAX_OF_CARD {
+            addresses.insert(address);
+        }
+    }
+
+    /// Whether all that speaks for someone is a card that answers ARP for very many.
+    fn is_only_vouched_for(&mut self, alive: &Alive) -> bool {
+        let Some((addresses, alone)) = alive.mac.and_then(|mac| self.cards.get_mut(&mac)) else { return false };
+        if alive.signs.iter().any(|sign| *sign != Sign::Arp) {
+            return false;
+        }
+        *alone += 1;
+        addresses.len() > MAX_OF_CARD
     }
 
     /// Notes what someone who is no printer says of himself.
@@ -323,6 +359,7 @@ impl Searches {
     /// Turns all ranges into addresses, or those to go on with, and begins with them.
     async fn prepare(&mut self, interrupted: Vec<Unfinished>) -> Result<()> {
         self.faults.clear();
+        self.cards.clear();
         self.slow_lookups = 0;
         if let Some(began) = interrupted.iter().map(|search| search.began).min() {
             self.began = began;
@@ -389,7 +426,20 @@ impl Searches {
             self.unkept.extend(self.nameless.drain(..).map(|alive| (alive, String::new())));
             self.keep_findings().await?;
             self.store.forget_findings_before(self.began)?;
+            self.forget_proxies()?;
             self.last = Some(LastSearch { at: Timestamp::now(), added: self.added, known: self.known });
+        }
+        Ok(())
+    }
+
+    /// Says which cards answer for very many, and forgets those whom nothing else speaks for.
+    fn forget_proxies(&mut self) -> Result<()> {
+        for (mac, (addresses, alone)) in &self.cards {
+            if addresses.len() > MAX_OF_CARD && *alone > 0 {
+                log::warn!(addresses = *alone; "a router answers ARP for addresses at which nobody is");
+                self.store.forget_findings_by_arp(*mac)?;
+                self.faults.push(Fault::ProxyArp(*mac, *alone));
+            }
         }
         Ok(())
     }
@@ -480,4 +530,52 @@ fn digest(plan: &SearchPlan) -> String {
     let versions: Vec<_> = credentials.iter().map(|credential| (credential.version(), credential.transport)).collect();
     let digest = Sha256::digest(format!("{addresses:?} {port} {versions:?} {kinds:?}"));
     data_encoding::HEXLOWER.encode(digest.get(..8).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_core::snmp::Credential;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_router_that_answers_for_all_is_named_and_hides_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let mut searches = Searches::new(store.clone(), &Rhythm::default()).unwrap();
+        let (router, own) = (Mac([0, 1, 2, 3, 4, 5]), Mac([0, 1, 2, 3, 4, 6]));
+        let alive = |host: u8, mac: Mac, more: &[Sign]| {
+            let signs = [&[Sign::Arp][..], more].concat().into_iter().collect();
+            Event::Alive(Alive { range: 1, address: [192, 0, 2, host].into(), mac: Some(mac), signs, name: None })
+        };
+        let found = |host: u8, mac: Mac| {
+            let address = SocketAddr::from(([192, 0, 2, host], 161));
+            Event::Found(Found {
+                range: 1,
+                address,
+                credentials: vec![Credential::v1("x")],
+                mac: Some(mac),
+                engine: None,
+            })
+        };
+        // Nobody is asked for names here.
+        searches.slow_lookups = MAX_SLOW_LOOKUPS;
+        for host in 1..=200 {
+            searches.handle(alive(host, router, if host == 7 { &[Sign::Snmp] } else { &[] }), false).await.unwrap();
+        }
+        searches.handle(alive(201, own, &[]), false).await.unwrap();
+        for event in [found(7, router), found(202, own)] {
+            searches.handle(event, false).await.unwrap();
+        }
+        searches.keep_findings().await.unwrap();
+        searches.forget_proxies().unwrap();
+        let left: Vec<_> = store.findings().unwrap().iter().map(|finding| finding.address.octets()[3]).collect();
+        assert_eq!(left, [7, 201]);
+        assert_eq!(searches.faults, [Fault::ProxyArp(router, 199)]);
+        // Both are read; only the one whose card it is has it.
+        while let Some((order, _)) = searches.next_to_read() {
+            let card = searches.has_read(order.address);
+            assert_eq!(card, (order.address.ip() == IpAddr::from([192, 0, 2, 202])).then_some(own));
+        }
+    }
 }

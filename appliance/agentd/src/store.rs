@@ -32,6 +32,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004-search.sql"),
     include_str!("../migrations/0005-notes.sql"),
     include_str!("../migrations/0006-unreported.sql"),
+    include_str!("../migrations/0007-range-revision.sql"),
 ];
 /// Days of meters and of reports that are kept.
 const KEPT_DAYS: i64 = 90;

@@ -77,6 +77,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/question/{row}/{choice}", post(devices::decide))
         .route("/discovery", get(discovery::show))
         .route("/discovery/range", post(discovery::add_range))
+        .route("/discovery/range/{id}", get(discovery::show_range).post(discovery::change_range))
         .route("/discovery/range/{id}/remove", post(discovery::remove_range))
         .route("/discovery/search", post(discovery::search))
         .route("/discovery/go-on", post(discovery::go_on))

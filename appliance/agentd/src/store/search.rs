@@ -136,6 +136,13 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets those for whom this card has answered ARP and who gave no other sign of life.
+    pub fn forget_findings_by_arp(&self, mac: Mac) -> Result<()> {
+        let query = "DELETE FROM finding WHERE mac = ?1 AND signs = ?2";
+        self.connection().execute(query, params![mac.to_string(), Sign::Arp.keyword()])?;
+        Ok(())
+    }
+
     /// Everyone who was met, in the order of their addresses.
     pub fn findings(&self) -> Result<Vec<Finding>> {
         let connection = self.connection();
@@ -248,5 +255,11 @@ mod tests {
         assert_eq!(store.met_since(at(15)).unwrap(), [Ipv4Addr::from([192, 0, 2, 3])]);
         store.forget_findings_before(at(15)).unwrap();
         assert_eq!(store.findings().unwrap().len(), 1);
+        let by_arp = Alive { signs: [Sign::Arp].into(), ..alive(9) };
+        let beside = Alive { mac: by_arp.mac, ..alive(10) };
+        store.save_findings(&[(by_arp, String::new()), (beside, String::new())], at(30)).unwrap();
+        store.forget_findings_by_arp(Mac([0, 1, 2, 3, 4, 9])).unwrap();
+        let left: Vec<_> = store.findings().unwrap().iter().map(|finding| finding.address.octets()[3]).collect();
+        assert_eq!(left, [3, 10]);
     }
 }

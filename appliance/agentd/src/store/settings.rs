@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agent_core::search::Kinds;
 use agent_core::snmp::{Credential, Transport, User, Version};
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 use wire::enrolment::EnrolmentCode;
 
 use super::notes::tell_again;
@@ -34,6 +34,16 @@ pub struct ScanRange {
 }
 
 impl ScanRange {
+    /// Versions, communities, users and kinds as the table has them.
+    fn columns(&self) -> [String; 4] {
+        [
+            self.versions.iter().map(|version| version.keyword()).collect::<Vec<_>>().join(","),
+            self.communities.join("\n"),
+            self.users.join("\n"),
+            self.kinds.words().collect::<Vec<_>>().join(","),
+        ]
+    }
+
     /// Every version with every community, or every user that there is.
     pub fn credentials(&self, users: &[Arc<User>]) -> Vec<Credential> {
         let communities =
@@ -50,6 +60,17 @@ impl ScanRange {
         };
         self.versions.iter().flat_map(with).map(|credential| credential.over(self.transport)).collect()
     }
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is made.
+    Made,
+    /// Someone else has changed the same meanwhile; nothing was done.
+    Overtaken,
+    /// It is not there any more.
+    Gone,
 }
 
 /// How the manager's side stands.
@@ -122,6 +143,36 @@ impl Store {
         self.transaction(|change| add_range(change, range))
     }
 
+    /// A range with the revision that a change of it has to name.
+    pub fn range(&self, id: i64) -> Result<Option<(i64, ScanRange)>> {
+        // The revision first: a change in between makes the range newer than that, and a change of it is refused.
+        let query = "SELECT revision FROM scan_range WHERE id = ?1";
+        let revision = self.connection().query_row(query, [id], |row| row.get(0)).optional()?;
+        let range = self.ranges()?.into_iter().find(|(other, _)| *other == id).map(|(_, range)| range);
+        Ok(revision.zip(range))
+    }
+
+    /// Changes a range, if it is still in this revision.
+    pub fn change_range(&self, id: i64, revision: i64, range: &ScanRange) -> Result<Change> {
+        self.transaction(|change| {
+            let query = "SELECT revision FROM scan_range WHERE id = ?1";
+            match change.query_row(query, [id], |row| row.get::<_, i64>(0)).optional()? {
+                None => return Ok(Change::Gone),
+                Some(present) if present != revision => return Ok(Change::Overtaken),
+                Some(_) => {}
+            }
+            let query = "UPDATE scan_range SET range = ?2, exclusions = ?3, port = ?4, versions = ?5, communities = ?6,
+                         snmp_users = ?7, transport = ?8, probes = ?9, revision = revision + 1 WHERE id = ?1";
+            let [versions, communities, users, probes] = range.columns();
+            let transport = range.transport.keyword();
+            change.execute(
+                query,
+                params![id, range.range, range.exclusions, range.port, versions, communities, users, transport, probes],
+            )?;
+            Ok(Change::Made)
+        })
+    }
+
     /// Removes a range.
     pub fn remove_range(&self, id: i64) -> Result<()> {
         self.connection().execute("DELETE FROM scan_range WHERE id = ?1", [id])?;
@@ -187,7 +238,7 @@ impl Store {
 }
 
 fn add_range(change: &Transaction<'_>, range: &ScanRange) -> Result<()> {
-    let versions = range.versions.iter().map(|version| version.keyword()).collect::<Vec<_>>().join(",");
+    let [versions, communities, users, probes] = range.columns();
     change.execute(
         "INSERT INTO scan_range (range, exclusions, port, versions, communities, snmp_users, transport, probes)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -196,10 +247,10 @@ fn add_range(change: &Transaction<'_>, range: &ScanRange) -> Result<()> {
             range.exclusions,
             range.port,
             versions,
-            range.communities.join("\n"),
-            range.users.join("\n"),
+            communities,
+            users,
             range.transport.keyword(),
-            range.kinds.words().collect::<Vec<_>>().join(","),
+            probes,
         ],
     )?;
     Ok(())

@@ -2,7 +2,8 @@
 
 use agent_core::register::{Doubt, Question};
 use agent_core::report::Sender;
-use agent_core::snmp::Credential;
+use agent_core::search::Kinds;
+use agent_core::snmp::{Credential, Transport, Version};
 use tempfile::TempDir;
 use wire::device::{DeviceId, DeviceRecord, Identity, Level, Snapshot, Supply};
 use wire::message::{AgentId, Request, SendReports};
@@ -17,6 +18,7 @@ use wire::xml::decode_request;
 use super::*;
 use crate::store::devices::{Saved, Watched};
 use crate::store::outbox::Waiting;
+use crate::store::settings::{Change, ScanRange};
 
 fn store() -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
@@ -393,4 +395,29 @@ fn users_of_snmp_and_who_is_read_as_whom_survive() {
     assert_eq!(store.remove_snmp_user("third floor", moment(5)).unwrap(), Removal::Done(1));
     assert_eq!(store.targets().unwrap(), []);
     assert!(store.devices().unwrap()[0].failure.as_ref().unwrap().contains("third floor"));
+}
+
+#[test]
+fn who_changes_a_range_from_an_old_page_is_told() {
+    let (_folder, store) = store();
+    let range = |exclusions: &str| ScanRange {
+        range: "192.0.2.0/24".to_owned(),
+        exclusions: exclusions.to_owned(),
+        port: 161,
+        transport: Transport::Udp,
+        versions: vec![Version::V2c],
+        communities: vec!["public".to_owned()],
+        users: Vec::new(),
+        kinds: Kinds::ALL,
+    };
+    store.add_range(&range("")).unwrap();
+    let (id, _) = store.ranges().unwrap().pop().unwrap();
+    let (opened, _) = store.range(id).unwrap().unwrap();
+    assert_eq!(store.change_range(id, opened, &range("192.0.2.1")).unwrap(), Change::Made);
+    assert_eq!(store.change_range(id, opened, &range("192.0.2.2")).unwrap(), Change::Overtaken);
+    let (present, kept) = store.range(id).unwrap().unwrap();
+    assert_eq!(kept, range("192.0.2.1"));
+    store.remove_range(id).unwrap();
+    assert_eq!(store.change_range(id, present, &range("")).unwrap(), Change::Gone);
+    assert_eq!(store.range(id).unwrap(), None);
 }

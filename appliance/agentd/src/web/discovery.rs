@@ -25,7 +25,7 @@ use crate::search as searching;
 use crate::searches::Fault;
 use crate::settings::Rhythm;
 use crate::store::search::Finding;
-use crate::store::settings::ScanRange;
+use crate::store::settings::{Change, ScanRange};
 
 /// Most ranges and most communities of one.
 const MAX_RANGES: usize = 200;
@@ -81,6 +81,8 @@ texts! {
         busy: "Too much is waiting already. Try again in a moment.", "Es wartet schon zu viel. Bitte gleich noch einmal versuchen.";
         not_searched: "Not searched: {}: {}", "Nicht durchsucht: {}: {}";
         no_route: "{}: {} of {} addresses cannot be reached from here. Check this machine's gateway and network mask.", "{}: {} von {} Adressen sind von hier nicht erreichbar. Bitte Gateway und Netzmaske dieses Rechners prüfen.";
+        proxy_arp: "{} addresses are not shown: the network card {} answers ARP for all of them, and nobody else does anything there. That is a router or switch with proxy ARP. Printers behind it are found all the same.",
+            "{} Adressen werden nicht gezeigt: Die Netzwerkkarte {} beantwortet ARP für sie alle, und sonst meldet sich dort niemand. Das ist ein Router oder Switch mit Proxy-ARP. Drucker dahinter werden trotzdem gefunden.";
         ranges: "Where to search", "Wo gesucht wird";
         ranges_text: "Nothing outside these ranges is ever contacted.", "Außerhalb dieser Bereiche wird nie etwas angesprochen.";
         none: "No range is set, so nothing is searched.", "Kein Bereich ist eingetragen; es wird nichts durchsucht.";
@@ -102,6 +104,14 @@ texts! {
         versions: "SNMP versions", "SNMP-Versionen";
         add: "Add range", "Bereich hinzufügen";
         added: "The range is added and will be searched now.", "Der Bereich ist eingetragen und wird jetzt durchsucht.";
+        change: "Change", "Ändern";
+        change_heading: "Change range", "Bereich ändern";
+        changed: "The range is changed and will be searched now.", "Der Bereich ist geändert und wird jetzt durchsucht.";
+        overtaken: "Someone else has changed this range since you opened it. In the list above it stands as it is now; Save puts yours in its place.",
+            "Jemand anders hat diesen Bereich geändert, seit Sie ihn geöffnet haben. In der Liste oben steht er, wie er jetzt ist; Speichern setzt Ihre Fassung an seine Stelle.";
+        gone: "Someone else has removed this range. Add range puts it back.", "Jemand anders hat diesen Bereich entfernt. Mit „Bereich hinzufügen“ legen Sie ihn wieder an.";
+        communities_kept: "Leave empty to keep those that are stored ({})", "Leer lassen, um die hinterlegten zu behalten ({})";
+        cancel: "Cancel", "Abbrechen";
         remove: "Remove", "Entfernen";
         removed: "The range is removed. Devices that were found in it stay.", "Der Bereich ist entfernt. Darin gefundene Geräte bleiben.";
         rhythm: "How often", "Wie oft";
@@ -132,9 +142,17 @@ struct Page {
     ranges: Vec<RangeRow>,
     own_subnets: Option<String>,
     form: RangeForm,
+    /// The range that the form changes.
+    changed: Option<Changed>,
     rhythm: RhythmForm,
     problem: Option<String>,
     rhythm_problem: Option<String>,
+}
+
+struct Changed {
+    id: i64,
+    revision: i64,
+    communities: String,
 }
 
 struct State {
@@ -187,6 +205,8 @@ pub(super) struct RangeForm {
     tcp_echo: Option<String>,
     local_agent: Option<String>,
     dns_sd: Option<String>,
+    /// Of the range that is changed, as it was when the form was opened.
+    revision: Option<i64>,
 }
 
 impl Default for RangeForm {
@@ -205,6 +225,31 @@ impl Default for RangeForm {
             tcp_echo: None,
             local_agent: None,
             dns_sd: None,
+            revision: None,
+        }
+    }
+}
+
+impl From<&ScanRange> for RangeForm {
+    /// Without the communities, which are secrets: they stay where the field stays empty.
+    fn from(range: &ScanRange) -> Self {
+        let on = |chosen: bool| chosen.then(|| "on".to_owned());
+        let speaks = |version| on(range.versions.contains(&version));
+        Self {
+            range: range.range.clone(),
+            exclusions: range.exclusions.clone(),
+            port: range.port.to_string(),
+            communities: String::new(),
+            users: range.users.join(", "),
+            transport: range.transport.keyword().to_owned(),
+            v2c: speaks(Version::V2c),
+            v1: speaks(Version::V1),
+            snmp: on(range.kinds.snmp),
+            icmp: on(range.kinds.echo),
+            tcp_echo: on(range.kinds.echo_port),
+            local_agent: on(range.kinds.local_agent),
+            dns_sd: on(range.kinds.announcements),
+            revision: None,
         }
     }
 }
@@ -283,10 +328,18 @@ impl Page {
                 dns_sd: on(),
                 ..RangeForm::default()
             },
+            changed: None,
             rhythm: rhythm.into(),
             problem: None,
             rhythm_problem: None,
         })
+    }
+
+    /// Has the form change a range.
+    fn change(&mut self, id: i64, revision: i64, range: &ScanRange) {
+        let communities = fill(self.t.communities_kept, &[&range.communities.len()]);
+        self.changed = Some(Changed { id, revision, communities });
+        self.own_subnets = None;
     }
 }
 
@@ -297,6 +350,9 @@ fn words_of(lang: Lang, fault: &Fault) -> String {
         Fault::NotSearched(range, why) => fill(t.not_searched, &[&named(range), why]),
         Fault::NoRoute(range, some, all) => {
             fill(t.no_route, &[&named(range), &number(lang, *some), &number(lang, *all)])
+        }
+        Fault::ProxyArp(mac, some) => {
+            fill(t.proxy_arp, &[&number(lang, u64::try_from(*some).unwrap_or(u64::MAX)), mac])
         }
     }
 }
@@ -398,7 +454,7 @@ pub(super) async fn add_range(
     let mut page = Page::of(&visit, &parts).await?;
     let checked = match page.ranges.len() {
         MAX_RANGES.. => Err(fill(t.too_many, &[&MAX_RANGES])),
-        _ => form.check(t, &parts.ask(|store| store.snmp_users()).await?),
+        _ => form.check(t, &parts.ask(|store| store.snmp_users()).await?, &[]),
     };
     match checked {
         Ok(range) => {
@@ -414,14 +470,63 @@ pub(super) async fn add_range(
     }
 }
 
+pub(super) async fn show_range(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    Path(id): Path<i64>,
+) -> Result<Response, Problem> {
+    let mut page = Page::of(&visit, &parts).await?;
+    // One that is gone is missing in the list, too.
+    if let Some((revision, range)) = parts.ask(move |store| store.range(id)).await? {
+        page.change(id, revision, &range);
+        page.form = RangeForm::from(&range);
+    }
+    Ok(visit.page(page.t.title, &page))
+}
+
+pub(super) async fn change_range(
+    visit: Visit,
+    Extension(parts): Extension<Parts>,
+    Path(id): Path<i64>,
+    CheckedForm(form): CheckedForm<RangeForm>,
+) -> Result<Response, Problem> {
+    let t = Texts::of(visit.lang());
+    let (present, users) = parts.ask(move |store| Ok((store.range(id)?, store.snmp_users()?))).await?;
+    let kept = present.as_ref().map(|(_, range)| range.communities.clone()).unwrap_or_default();
+    let opened = form.revision.unwrap_or(-1);
+    let problem = match (&present, form.check(t, &users, &kept)) {
+        (None, _) => t.gone.to_owned(),
+        (Some(_), Err(problem)) => problem,
+        (Some(_), Ok(range)) => match parts.ask(move |store| store.change_range(id, opened, &range)).await? {
+            Change::Made => {
+                parts.collector.order(Command::Search);
+                return Ok(visit.go_to_with_notice("/discovery", t.changed));
+            }
+            Change::Overtaken => t.overtaken.to_owned(),
+            Change::Gone => t.gone.to_owned(),
+        },
+    };
+    let mut page = Page::of(&visit, &parts).await?;
+    if let Some((revision, range)) = parts.ask(move |store| store.range(id)).await? {
+        // Who has been told that he was overtaken may save all the same; a mistake elsewhere tells nothing of that.
+        page.change(id, if problem == t.overtaken { revision } else { opened }, &range);
+    }
+    page.problem = Some(problem);
+    page.form = form;
+    Ok(visit.page_with_status(StatusCode::UNPROCESSABLE_ENTITY, t.title, &page))
+}
+
 impl RangeForm {
-    /// The range, or what is wrong with it.
-    fn check(&self, t: &Texts, known: &[Arc<User>]) -> Result<ScanRange, String> {
+    /// The range, or what is wrong with it. Where no communities are typed, those that are stored stay.
+    fn check(&self, t: &Texts, known: &[Arc<User>], stored: &[String]) -> Result<ScanRange, String> {
         Range::parse(&self.range).map_err(|error| error.to_string())?;
         Range::parse_list(&self.exclusions).map_err(|error| error.to_string())?;
         let port = self.port.trim().parse().ok().filter(|port| *port > 0).ok_or_else(|| t.no_port.to_owned())?;
-        let communities: Vec<String> =
+        let mut communities: Vec<String> =
             self.communities.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        if communities.is_empty() {
+            communities.extend_from_slice(stored);
+        }
         let fits = |community: &String| community.len() <= 255;
         let by_community = self.v2c.is_some() || self.v1.is_some();
         if by_community && communities.is_empty()
@@ -550,11 +655,11 @@ mod tests {
     #[test]
     fn nonsense_is_named() {
         let t = Texts::of(Lang::En);
-        assert!(form().check(t, &[]).is_ok());
+        assert!(form().check(t, &[], &[]).is_ok());
         let fault = |change: fn(&mut RangeForm)| {
             let mut form = form();
             change(&mut form);
-            form.check(t, &[]).unwrap_err()
+            form.check(t, &[], &[]).unwrap_err()
         };
         assert!(fault(|form| form.range = "300.1.1.1/8".to_owned()).contains("300.1.1.1/8"));
         assert!(fault(|form| form.exclusions = "192.0.2.1, ???".to_owned()).contains("???"));
@@ -565,7 +670,7 @@ mod tests {
         assert!(fault(|form| form.users = "nobody".to_owned()).contains("nobody"));
         let user = Arc::new(User::new("monitor", None, None).unwrap());
         let only_v3 = RangeForm { v2c: None, users: "monitor, ".to_owned(), transport: "tcp".to_owned(), ..form() };
-        let range = only_v3.check(t, &[user]).unwrap();
+        let range = only_v3.check(t, &[user], &[]).unwrap();
         assert_eq!((range.versions, range.communities.len(), range.transport), (vec![Version::V3], 0, Transport::Tcp));
         assert_eq!(fault(|form| form.snmp = None), t.no_probe);
     }
