@@ -51,6 +51,33 @@ crate::texts! {
             drops UDP",
             "keine Antwort auf SNMP: Das Gerät ist aus oder schläft, SNMP ist dort aus, die Community stimmt nicht, oder eine \
             Firewall verwirft UDP";
+        garbled: "it answers, but not in SNMP ({})", "es antwortet, aber nicht in SNMP ({})";
+        stopped: "it stopped answering after {} answers", "es antwortet nicht mehr, nach {} Antworten";
+        no_connection: "no SNMP over TCP ({})", "kein SNMP über TCP ({})";
+        unknown_user: "the SNMPv3 user name is unknown to it", "es kennt den SNMPv3-Benutzernamen nicht";
+        wrong_digest: "the SNMPv3 authentication password or protocol is wrong",
+            "Passwort oder Verfahren der SNMPv3-Anmeldung ist falsch";
+        decryption: "the SNMPv3 privacy password or protocol is wrong, or the device makes its keys longer in another way",
+            "Passwort oder Verfahren der SNMPv3-Verschlüsselung ist falsch, oder das Gerät verlängert seine Schlüssel auf andere Art";
+        security_level: "it does not offer this SNMPv3 security level to the user: switch authentication or encryption on for             him on the device, or choose another protocol",
+            "es bietet dem Benutzer diese SNMPv3-Sicherheitsstufe nicht: Schalten Sie am Gerät Anmeldung oder Verschlüsselung             für ihn ein, oder wählen Sie ein anderes Verfahren";
+        time_window: "it refuses SNMPv3 messages as too old or too new although they bear the time that it gave: its clock is             not steady",
+            "es weist SNMPv3-Nachrichten als zu alt oder zu neu zurück, obwohl sie seine eigene Zeit tragen: Seine Uhr geht             nicht gleichmäßig";
+        boots_exhausted: "its count of SNMPv3 starts has reached its maximum, so it takes no authenticated message: it has to             be set up anew",
+            "sein Zähler der SNMPv3-Neustarts ist am Ende, daher nimmt es keine angemeldete Nachricht mehr: Es muss neu             eingerichtet werden";
+        engine_id: "it does not know the SNMPv3 engine id that it gave itself",
+            "es kennt die SNMPv3-Engine-Kennung nicht, die es selbst genannt hat";
+        not_authorized: "the SNMPv3 user may not read anything here: the device's access control does not allow it",
+            "der SNMPv3-Benutzer darf hier nichts lesen: Die Zugriffsrechte am Gerät erlauben es nicht";
+        silent_user: "it speaks SNMPv3, but leaves this user without an answer: his name, passwords or protocols may be wrong",
+            "es spricht SNMPv3, antwortet diesem Benutzer aber nicht: Name, Passwörter oder Verfahren können falsch sein";
+        silent_privacy: "it speaks SNMPv3, but leaves this user without an answer: most likely the privacy password or             protocol is wrong",
+            "es spricht SNMPv3, antwortet diesem Benutzer aber nicht: Sehr wahrscheinlich ist Passwort oder Verfahren der             Verschlüsselung falsch";
+        other_report: "it refuses SNMPv3 messages ({})", "es weist SNMPv3-Nachrichten zurück ({})";
+        not_connected: "the printer is not connected to its USB port", "der Drucker ist nicht an seinem USB-Anschluss";
+        bridge_refused: "the bridge to the USB printer refused ({})", "die Brücke zum USB-Drucker lehnte ab ({})";
+        usb_silent: "neither a LocalAgent nor a printer answers on its port", "an seinem Port antwortet weder ein LocalAgent noch ein Drucker";
+        closed: "the bridge to the USB printer does not take the connection or ended it", "die Brücke zum USB-Drucker nahm die Verbindung nicht an oder beendete sie";
         endless: "it answers and answers without coming to an end", "es antwortet ohne Ende";
         displaced: "another device answers at its address", "unter seiner Adresse antwortet ein anderes Gerät";
         restless: "it says another serial number at each reading; nothing of it is kept",
@@ -120,14 +147,41 @@ pub fn remark(lang: Lang, remark: &Remark) -> String {
 /// Why a device was not read. Agents write it down in English; what has no words here stays so.
 pub fn reason(lang: Lang, failure: &str) -> String {
     let (t, english) = (Words::of(lang), Words::of(Lang::En));
-    let known = [
+    let whole = [
         ("no answer to SNMP", t.no_answer),
         ("the device took more than", t.endless),
+        ("the SNMPv3 user name is unknown", t.unknown_user),
+        ("the SNMPv3 authentication password", t.wrong_digest),
+        ("the SNMPv3 privacy password", t.decryption),
+        ("the device does not offer this SNMPv3 security level", t.security_level),
+        ("the device refuses SNMPv3 messages as too old", t.time_window),
+        ("the device's count of SNMPv3 starts", t.boots_exhausted),
+        ("the device does not know the SNMPv3 engine id", t.engine_id),
+        ("the SNMPv3 user may not read anything", t.not_authorized),
+        ("the device speaks SNMPv3, but leaves this user without an answer: most likely", t.silent_privacy),
+        ("the device speaks SNMPv3, but leaves this user without an answer", t.silent_user),
+        ("the printer is not connected", t.not_connected),
+        ("neither a LocalAgent nor a printer answers", t.usb_silent),
+        ("the connection was closed", t.closed),
         (english.displaced, t.displaced),
         (english.restless, t.restless),
     ];
-    let found = known.iter().find(|(written, _)| failure.starts_with(written));
-    found.map_or_else(|| failure.to_owned(), |(_, words)| (*words).to_owned())
+    // What stands before and behind the part that differs.
+    let partly = [
+        ("the device answers, but not in SNMP: ", "", t.garbled),
+        ("the device stopped answering after ", " answers", t.stopped),
+        ("no SNMP over TCP: ", "", t.no_connection),
+        ("the device refuses SNMPv3 messages with a Report of ", "", t.other_report),
+        ("the bridge refused: ", "", t.bridge_refused),
+    ];
+    let whole = whole.iter().find(|(written, _)| failure.starts_with(written)).map(|(_, words)| (*words).to_owned());
+    let part = || {
+        partly.iter().find_map(|(before, behind, words)| {
+            let differs = failure.strip_prefix(before)?.strip_suffix(behind)?;
+            Some(fill(words, &[&differs]))
+        })
+    };
+    whole.or_else(part).unwrap_or_else(|| failure.to_owned())
 }
 
 #[cfg(test)]

@@ -484,7 +484,10 @@ pub(super) fn path_of(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use agent_core::localagent::conversation::Failure;
     use agent_core::reader::ReadError;
+    use agent_core::snmp::session::Refusal;
+    use agent_core::snmp::v3::Report;
     use webkit::text::Lang;
 
     use super::*;
@@ -497,8 +500,38 @@ mod tests {
 
     #[test]
     fn why_a_device_was_not_read_is_said_in_german() {
-        for error in [ReadError::NoAnswer, ReadError::Endless] {
-            assert_ne!(notes::reason(Lang::De, &error.to_string()), error.to_string());
+        let refused = [
+            Refusal::UnknownUser,
+            Refusal::WrongDigest,
+            Refusal::Decryption,
+            Refusal::SecurityLevel,
+            Refusal::TimeWindow,
+            Refusal::BootsExhausted,
+            Refusal::EngineId,
+            Refusal::NotAuthorized,
+            Refusal::Silent,
+            Refusal::SilentWithPrivacy,
+            Refusal::Other(Report::UnknownContexts),
+        ];
+        let over_network = [
+            ReadError::NoAnswer,
+            ReadError::Endless,
+            ReadError::Garbled("x".to_owned()),
+            ReadError::NoConnection("x".to_owned()),
+        ];
+        let over_network =
+            over_network.into_iter().chain(refused.map(ReadError::Refused)).map(|error| error.to_string());
+        let through_bridges =
+            [Failure::NoPrinter(vec![9418]), Failure::Refused("busy".to_owned()), Failure::Silent, Failure::Closed];
+        for error in over_network.chain(through_bridges.map(|failure| failure.to_string())) {
+            let german = notes::reason(Lang::De, &error);
+            assert!(!german.contains("the ") && german != error, "{error}: {german}");
+        }
+        for (error, german) in [
+            (ReadError::Stopped { answered: 17 }.to_string(), "es antwortet nicht mehr, nach 17 Antworten"),
+            (Failure::Refused("busy".to_owned()).to_string(), "die Brücke zum USB-Drucker lehnte ab (busy)"),
+        ] {
+            assert_eq!(notes::reason(Lang::De, &error), german);
         }
     }
 
