@@ -35,7 +35,7 @@ pub(crate) const ERASE_WISH: &str = "erase-everything";
 pub(crate) const REPORT: &str = "data.json";
 
 /// What the command line says.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// The partition
     #[arg(long, value_name = "DEVICE", default_value = "/dev/druckwart/data")]
@@ -57,6 +57,9 @@ pub struct Settings {
 /// Does it all. Fails only where not even memory can be mounted.
 pub fn run(settings: &Settings) -> Result<()> {
     let mut remarks = Vec::new();
+    // By the kernel's own name: the link is udev's, which takes it away for a moment when the partition grows.
+    let device = fs::canonicalize(&settings.device).unwrap_or_else(|_| settings.device.clone());
+    let settings = &Settings { device, ..settings.clone() };
     if let Err(error) = settings.bring_up(&mut remarks) {
         log::error!("the data partition does not come up: {error:#}");
         settings.in_memory(&mut remarks)?;
@@ -82,6 +85,8 @@ impl Settings {
             remarks.push(Remark::Missing);
             bail!("{} is not there", self.device.display());
         }
+        // First, so that nothing is taken for damage that is none.
+        fs::create_dir_all(&self.mount).with_context(|| format!("cannot make {}", self.mount.display()))?;
         if let Err(error) = self.grow_partition() {
             log::warn!("the partition does not grow: {error:#}");
             remarks.push(Remark::NotGrown);

@@ -77,7 +77,8 @@ impl Networkd {
             return;
         }
         let set = async { HostnameProxy::new(&Connection::system().await?).await?.set_hostname(name, false).await };
-        match timeout(QUESTION, set).await {
+        // It is started by being asked, which takes a slow box a while in the middle of its start.
+        match timeout(ORDER, set).await {
             Ok(Ok(())) => log::info!(name; "the box has its name"),
             Ok(Err(error)) => log::warn!("systemd-hostnamed does not take the name {name}: {error}"),
             Err(_) => log::warn!("systemd-hostnamed does not answer"),
