@@ -108,16 +108,22 @@ impl Store {
     }
 
     /// Drops what is older than is kept. Reports that go unsent are made up for: the next ones tell everything.
-    pub fn tidy(&self, now: Timestamp) -> Result<u64> {
+    ///
+    /// Ages count in days on which something was written, not by the clock: a box without a battery may believe for an hour
+    /// that it is years later.
+    pub fn tidy(&self) -> Result<u64> {
         self.transaction(|change| {
-            let day = now.as_millisecond() / 86_400_000;
-            change.execute("DELETE FROM meter WHERE day < ?1", [day - KEPT_DAYS])?;
-            let horizon = now.as_millisecond() - KEPT_DAYS * 86_400_000;
-            let query = "DELETE FROM outbox WHERE created_at < ?1 OR id <= (
+            let query = "DELETE FROM meter WHERE day <= (
+                             SELECT day FROM (SELECT DISTINCT day FROM meter ORDER BY day DESC LIMIT 1 OFFSET ?1))";
+            change.execute(query, [KEPT_DAYS])?;
+            let query = "DELETE FROM outbox WHERE created_at / 86400000 <= (
+                             SELECT day FROM (SELECT DISTINCT created_at / 86400000 AS day FROM outbox)
+                             ORDER BY day DESC LIMIT 1 OFFSET ?1)
+                         OR id <= (
                              SELECT coalesce(max(id), 0) FROM (
                                  SELECT id, sum(length(document)) OVER (ORDER BY id DESC) AS newer FROM outbox
                              ) WHERE newer > ?2)";
-            let dropped = change.execute(query, [horizon, MAX_OUTBOX])?;
+            let dropped = change.execute(query, [KEPT_DAYS, MAX_OUTBOX])?;
             if dropped > 0 {
                 mark_all(change)?;
                 tell_again(change)?;

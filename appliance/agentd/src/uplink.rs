@@ -125,7 +125,7 @@ impl Uplink {
     async fn turn(&mut self) -> Result<()> {
         if self.last_tidy.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
             self.last_tidy = Some(Instant::now());
-            let dropped = self.on_store(|store, _| store.tidy(Timestamp::now())).await?;
+            let dropped = self.on_store(|store, _| store.tidy()).await?;
             if dropped > 0 {
                 log::warn!(reports = dropped; "reports were too old or too many to be kept; the next ones tell everything");
             }

@@ -293,15 +293,34 @@ fn a_reading_that_changes_nothing_is_read_later_all_the_same() {
     assert_eq!((record.read_at, record.address.as_str()), (later, "192.0.2.9"));
 }
 
+fn days_of(store: &Store) -> usize {
+    store.meters("1:A", &CounterKey::of(&reading("A", 0, 0).snapshot.counters[0])).unwrap().len()
+}
+
 #[test]
 fn what_is_too_old_goes_and_is_made_up_for() {
     let (_folder, store) = store();
-    store.save(&[reading("A", 1, 1)]).unwrap();
-    store.make_reports(&sender(), moment(1)).unwrap();
-    let later = moment(1 + 91 * 86_400_000);
-    assert_eq!(store.tidy(later).unwrap(), 1);
-    assert!(store.oldest_report().unwrap().is_none());
+    for day in 1..=91 {
+        let read_at = moment(day * 86_400_000);
+        store.save(&[Saved { read_at, ..reading("A", u64::try_from(day).unwrap(), 1) }]).unwrap();
+        store.make_reports(&sender(), read_at).unwrap();
+    }
+    assert_eq!(store.tidy().unwrap(), 1);
     assert!(store.unreported().unwrap().any);
+    assert_eq!(days_of(&store), 90);
+    assert_eq!(store.tidy().unwrap(), 0);
+}
+
+#[test]
+fn a_clock_that_runs_years_ahead_costs_nothing() {
+    let (_folder, store) = store();
+    for at in [1, 2, 20_000] {
+        let read_at = moment(at * 86_400_000);
+        store.save(&[Saved { read_at, ..reading("A", u64::try_from(at).unwrap(), 1) }]).unwrap();
+        store.make_reports(&sender(), read_at).unwrap();
+    }
+    assert_eq!(store.tidy().unwrap(), 0);
+    assert_eq!(days_of(&store), 3);
 }
 
 #[test]
