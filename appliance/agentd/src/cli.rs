@@ -15,6 +15,7 @@ use wire::sign::AgentKey;
 
 use crate::collector::Collector;
 use crate::explore;
+use crate::fault;
 use crate::netcfgd::Netcfgd;
 use crate::one_shot;
 use crate::profiles::{self, ProfileCommand};
@@ -160,12 +161,15 @@ async fn daemon(command: Run) -> Result<()> {
     // The one place where the process chooses its cryptography; everything below takes it from here.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = command.data.folder();
-    let store = Arc::new(Store::open(&folder)?);
+    let listener = Listener::bind(command.listen).await?;
+    let (store, key) = match Store::open(&folder).map_err(Into::into).and_then(|store| Ok((store, agent_key(&folder)?)))
+    {
+        Ok((store, key)) => (Arc::new(store), Arc::new(key)),
+        Err(error) => return fault::tell(listener, &folder, error, stop_signal()).await,
+    };
     let host_name = host_name();
-    let key = Arc::new(agent_key(&folder)?);
     let certificate =
         Arc::new(CertificateKeeper::load_or_make(&folder, std::slice::from_ref(&host_name), Timestamp::now())?);
-    let listener = Listener::bind(command.listen).await?;
     log::info!(address:% = listener.address(), data:% = folder.display(); "the pages are at https://{}", listener.address());
     let ports = match command.trap_listen.0 {
         Some(address) => TrapPorts::open(address).await,

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod collector;
 pub mod driver;
 pub mod explore;
+pub mod fault;
 pub mod json;
 pub mod netcfgd;
 pub mod one_shot;
