@@ -1,5 +1,5 @@
 # What the scripts have in common: finding and installing what they need. Sourced, never run.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 
 # Where Debian keeps servers such as snmpd; not in the path of every user.
 PATH=$PATH:/usr/sbin:/sbin
@@ -16,6 +16,14 @@ say() {
 fail() {
     printf '\n%s: %s\n' "${0##*/}" "$*" >&2
     exit 1
+}
+
+# absolute PATH: as seen from where the script was started, which scripts that take paths keep in $here.
+absolute() {
+    case $1 in
+        /*) printf '%s\n' "$1" ;;
+        *) printf '%s\n' "$here/$1" ;;
+    esac
 }
 
 # How this user becomes root.
