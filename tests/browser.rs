@@ -198,6 +198,12 @@ async fn search(browser: &Browser, agent: &House, site: &SimSite) -> Result<()> 
     browser.fill("Communities", "public").await?;
     browser.click("Add range").await?;
     browser.sees("The range is added").await?;
+    browser.click("Change").await?;
+    browser.sees("Change range").await?;
+    fits_a_phone(browser).await?;
+    browser.fill("Without", "192.0.2.1").await?;
+    browser.click_on("//form[.//input[@name='revision']]//button").await?;
+    browser.sees("The range is changed").await?;
     // The page stays fresh by itself.
     browser.sees("3 devices are watched").await?;
     browser.fill("Report changes", "5").await?;
