@@ -102,6 +102,9 @@ impl Settings {
         if let Err(error) = self.mount_device(MsFlags::empty(), "commit=30,errors=remount-ro") {
             log::error!("{error:#}");
             self.make_anew(remarks)?;
+            if remarks.contains(&Remark::ReadOnly) {
+                return Ok(());
+            }
         }
         if self.mount.join("lib/boxd").join(ERASE_WISH).exists() {
             self.unmount()?;

@@ -35,6 +35,7 @@ pub(crate) async fn watch(world: &Arc<World>) {
     // Time counts from the start of the box: a boxd that dies and comes back does not begin anew.
     let mut watch = Watch::new(kind, Duration::ZERO);
     let mut is_told = false;
+    let mut logged = Vec::new();
     let mut last_test: Option<Instant> = None;
     loop {
         if last_test.is_none_or(|at| at.elapsed() >= WRITE_TEST) || watch.is_on_trial() && !is_told {
@@ -43,6 +44,13 @@ pub(crate) async fn watch(world: &Arc<World>) {
         }
         let seen = look(world).await;
         let verdict = watch.handle_seen(system::since_start(), &seen).clone();
+        if let Verdict::Bad(faults) = &verdict
+            && !watch.is_on_trial()
+            && logged != *faults
+        {
+            log::error!("the system is not as it should be: {faults:?}");
+            logged = faults.clone();
+        }
         world.state().health = Health {
             is_good: verdict == Verdict::Good,
             is_on_trial: watch.is_on_trial() && verdict != Verdict::Good,
@@ -104,10 +112,8 @@ async fn tell(world: &Arc<World>, watch: &Watch, verdict: Verdict) -> bool {
             }
             false
         }
-        Verdict::Bad(faults) => {
-            log::error!("the system is not as it should be: {faults:?}");
-            false
-        }
+        // What is wrong is on the page; the log has it once.
+        Verdict::Bad(_) => false,
     }
 }
 

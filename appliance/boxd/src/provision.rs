@@ -2,9 +2,9 @@
 //! answer is written beside it, and its secrets are taken out once they are in the box. Nothing on a medium is ever run.
 
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -130,9 +130,13 @@ impl Files {
     fn digest(&self) -> String {
         let mut digest = Sha256::new();
         for file in [&self.prepared, &self.preseed] {
-            let text = file.as_ref().and_then(|file| file.as_ref().ok());
-            digest.update(text.map_or(0, String::len).to_be_bytes());
-            digest.update(text.map_or("", String::as_str));
+            let text = match file {
+                None => String::new(),
+                Some(Ok(text)) => text.clone(),
+                Some(Err(error)) => format!("{error:#}"),
+            };
+            digest.update(text.len().to_be_bytes());
+            digest.update(text);
         }
         HEXLOWER.encode(&digest.finalize())
     }
@@ -164,12 +168,10 @@ impl Visit<'_> {
         let mut kept = Files { prepared: None, preseed: None };
         let mut back = Vec::new();
         if let Some(text) = files.prepared {
-            let outcome = text.and_then(|text| self.take_prepared(&text).map(|()| text));
-            kept.prepared = Some(self.settle(AGENT_TOML, outcome, &mut back));
+            kept.prepared = Some(self.settle(AGENT_TOML, text, &mut back, |visit, text| visit.take_prepared(text)));
         }
         if let Some(text) = files.preseed {
-            let outcome = text.and_then(|text| self.take_preseed(&text).map(|()| text));
-            kept.preseed = Some(self.settle(PRESEED, outcome, &mut back));
+            kept.preseed = Some(self.settle(PRESEED, text, &mut back, |visit, text| visit.take_preseed(text)));
         }
         let answer = self.answer();
         back.push((ANSWER, answer.clone()));
@@ -191,29 +193,26 @@ impl Visit<'_> {
         }
     }
 
-    /// Says what came of a file; what of it stays on the medium is returned, and put among what is written back if it differs.
+    /// Takes a file and says what came of it. What of it stays on the medium is returned, and put among what is written back if
+    /// it differs.
     fn settle(
         &mut self,
         name: &'static str,
-        outcome: Result<String>,
+        text: Result<String>,
         back: &mut Vec<(&'static str, String)>,
+        take: impl FnOnce(&mut Self, &str) -> Result<()>,
     ) -> Result<String> {
-        match outcome {
-            Ok(text) => {
-                let clean = scrub(&text);
-                if let Some(clean) = &clean {
-                    self.say(format!("{name}: its secrets were taken out"));
-                    back.push((name, clean.clone()));
-                }
-                Ok(clean.unwrap_or(text))
-            }
-            Err(error) => {
-                // Not the file: an answer and a log must not hold its secrets. The readers name the line and the key.
-                let words = format!("{error:#}");
-                self.say(format!("{name}: refused, nothing of it was applied: {words}"));
-                Err(error)
-            }
+        let outcome = text.as_ref().map_err(|error| anyhow::anyhow!("{error:#}")).and_then(|text| take(self, text));
+        if let Err(error) = outcome {
+            // Not the file: an answer and a log must not hold its secrets. The readers name the line and the key.
+            self.say(format!("{name}: refused, nothing of it was applied: {error:#}"));
+            return text;
         }
+        let text = text?;
+        let Some(clean) = scrub(&text) else { return Ok(text) };
+        self.say(format!("{name}: its secrets were taken out"));
+        back.push((name, clean.clone()));
+        Ok(clean)
     }
 
     fn say(&mut self, line: String) {
@@ -319,6 +318,12 @@ impl Visit<'_> {
         let mut number = [0; 8];
         getrandom::fill(&mut number).map_err(|error| anyhow::anyhow!("no random number: {error}"))?;
         let text = format!("# {}\n{}", HEXLOWER.encode(&number), netcfg::disk::encode(config));
+        // It may hold a password for the network's port.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.settings.network)
+            .context("the folder for netcfgd")?;
         write_whole(&self.settings.network.join(AGENT_TOML), text.as_bytes())?;
         self.restart("netcfgd.service");
         Ok(())

@@ -66,6 +66,7 @@ fn slot(is_next: bool, about: &HashMap<String, OwnedVariant>) -> Option<Slot> {
 /// What a bundle says of itself, once its signature was found good.
 pub(crate) async fn inspect(path: &str) -> Result<Bundle> {
     within(CHECK, async {
+        // RAUC's answer to a bad bundle is the same for all that can be wrong with it, and it says so in its own log only.
         let (compatible, version) = installer().await?.info(path).await.map_err(plain)?;
         Ok(Bundle { compatible, version })
     })
@@ -109,6 +110,7 @@ pub(crate) async fn mark_running(is_good: bool) -> Result<()> {
 /// RAUC's own words, without the names of D-Bus around them.
 fn plain(error: zbus::Error) -> anyhow::Error {
     match error {
+        zbus::Error::MethodError(_, Some(words), _) if words == "rauc info error" => anyhow::anyhow!("RAUC refuses it"),
         zbus::Error::MethodError(_, Some(words), _) => anyhow::anyhow!("{words}"),
         other => other.into(),
     }
