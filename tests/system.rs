@@ -12,6 +12,7 @@ use serde_json::Value;
 use system_tests::gate::{Behaviour, Gate};
 use system_tests::house::{Folder, House, enrol, printers};
 use system_tests::programs::{Daemon, run};
+use system_tests::proxy::Proxy;
 use system_tests::wait::{until, until_true};
 use testkit::sim_site::SimSite;
 
@@ -244,6 +245,55 @@ async fn someone_else_with_a_certificate_is_no_manager() -> Result<()> {
     ensure!(tested.says("DNS") && tested.says("TCP") && tested.says("TLS"), "{}", tested.text());
     assert_eq!(other.count("SELECT count(*) FROM agent")?, 0);
     Ok(())
+}
+
+/// A manager whose name only the proxy knows: whatever arrives has come through it.
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_go_through_a_proxy_that_wants_a_login() -> Result<()> {
+    const PROXY_PASSWORD: &str = "nobody may read this";
+    let (site, manager, mut agent) = houses(Some("https://manager.invalid:8443")).await?;
+    let login = format!("office:{PROXY_PASSWORD}");
+    let proxy = Proxy::open("manager.invalid:8443", manager.port()?, &login).await?;
+    let toml = format!("[proxy]\nurl = \"{}\"\nuser = \"office\"\npassword = \"wrong\"\n", proxy.url());
+    agent.command(&["provision", "-"], &toml)?;
+    agent.start().await?;
+    let visitor = agent.visitor().await?;
+    until_true("the page says that the proxy wants a log-in", async || {
+        Ok(visitor.open("/manager").await?.text().to_lowercase().contains("proxy auth"))
+    })
+    .await?;
+    let page = visitor.open("/manager").await?;
+    let tested = visitor.fill_in(&page, "/manager/test", &[]).await?;
+    ensure!(tested.says("Proxy") && !tested.says("DNS"), "{}", tested.text());
+    // The page of a machine that manages its network itself has the form too.
+    let page = visitor.open("/network").await?;
+    let wrong = [("address", "https://proxy.example"), ("user", "office"), ("password", PROXY_PASSWORD)];
+    let refused = visitor.fill_in(&page, "/network/proxy", &wrong).await?;
+    ensure!(refused.status == 422 && refused.says("is no address of a proxy"), "{}", refused.text());
+    let right = [("address", proxy.url()), ("user", "office".to_owned()), ("password", PROXY_PASSWORD.to_owned())];
+    let right = right.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let saved = visitor.fill_in(&page, "/network/proxy", &right).await?;
+    ensure!(saved.status == 200 && saved.says(&proxy.url()), "{}", saved.text());
+    ensure!(!saved.html.contains(PROXY_PASSWORD) && !refused.html.contains(PROXY_PASSWORD), "the password is shown");
+    all_devices_arrive(&manager).await?;
+    ensure!(proxy.passed() > 0, "nothing went through the proxy");
+    let page = visitor.open("/manager").await?;
+    ensure!(visitor.fill_in(&page, "/manager/test", &[]).await?.says("answers"), "the test does not use the proxy");
+    // A password that is not typed again stays; without a proxy the manager cannot be found.
+    let kept = [("address", proxy.url()), ("user", "office".to_owned()), ("password", String::new())];
+    let kept = kept.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let page = visitor.open("/network").await?;
+    visitor.fill_in(&page, "/network/proxy", &kept).await?;
+    print_pages(&site, 0, 184_999);
+    until_true("a report by the kept password", async || {
+        Ok(manager.count("SELECT max(total) FROM device WHERE serial = 'W8M4100417'")? == 184_999)
+    })
+    .await?;
+    let said = agent.said();
+    ensure!(!said.contains(PROXY_PASSWORD) && !said.contains("b2ZmaWNlO"), "the password is in the log");
+    let page = visitor.open("/network").await?;
+    visitor.fill_in(&page, "/network/proxy", &[("address", "")]).await?;
+    until_true("no way without it", async || Ok(visitor.open("/manager").await?.says("cannot be reached"))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

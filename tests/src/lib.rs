@@ -5,6 +5,7 @@ pub mod gate;
 pub mod house;
 pub mod lan;
 pub mod programs;
+pub mod proxy;
 pub mod repository;
 pub mod usb_guest;
 pub mod usb_sim;

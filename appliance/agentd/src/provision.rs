@@ -12,7 +12,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::ranges::Range;
-use crate::settings::{ManagerAddress, Rhythm, SettingError};
+use crate::settings::{ManagerAddress, Proxy, Rhythm, SettingError};
 use crate::store::settings::ScanRange;
 use crate::store::{Store, StoreError};
 
@@ -21,6 +21,8 @@ use crate::store::{Store, StoreError};
 pub struct Provisioning {
     /// The manager.
     pub manager: Option<ManagerAddress>,
+    /// The proxy on the way to it.
+    pub proxy: Option<Proxy>,
     /// All ranges; they replace those that were set before.
     pub scan: Vec<ScanRange>,
     /// The schedule.
@@ -86,6 +88,7 @@ pub enum ProvisionError {
 #[serde(deny_unknown_fields)]
 struct File {
     manager: Option<ManagerTable>,
+    proxy: Option<ProxyTable>,
     #[serde(default)]
     scan: Vec<ScanTable>,
     schedule: Option<ScheduleTable>,
@@ -113,6 +116,16 @@ struct UserTable {
 struct ManagerTable {
     url: String,
     enrolment_code: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProxyTable {
+    url: String,
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    password: String,
 }
 
 #[derive(Deserialize)]
@@ -168,6 +181,12 @@ impl Provisioning {
             .map(|table| ManagerAddress::parse(&table.url, &table.enrolment_code))
             .transpose()
             .map_err(|source| ProvisionError::Setting { section: "manager", source })?;
+        let proxy = file
+            .proxy
+            .map(|table| Proxy::parse(&table.url, &table.user, &table.password, None))
+            .transpose()
+            .map_err(|source| ProvisionError::Setting { section: "proxy", source })?
+            .flatten();
         let rhythm = file
             .schedule
             .map(|table| {
@@ -177,7 +196,7 @@ impl Provisioning {
             .map_err(|source| ProvisionError::Setting { section: "schedule", source })?;
         let users = file.snmp_user.into_iter().map(UserTable::into_user).collect::<Result<Vec<_>, _>>()?;
         let scan = file.scan.into_iter().map(ScanTable::into_range).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { manager, scan, rhythm, users })
+        Ok(Self { manager, proxy, scan, rhythm, users })
     }
 
     /// The users that ranges name and the file does not define: they have to be known already.
@@ -194,6 +213,9 @@ impl Provisioning {
         }
         if let Some(manager) = &self.manager {
             store.set_manager(manager)?;
+        }
+        if self.proxy.is_some() {
+            store.set_proxy(self.proxy.as_ref())?;
         }
         if let Some(rhythm) = &self.rhythm {
             store.set_rhythm(rhythm)?;
@@ -332,6 +354,7 @@ mod tests {
         assert!(fault(&format!("{user}\"SHA\"\nauth_password = \"short\"")).contains("8 to 255"));
         assert!(fault("[network]\nmode = \"static\"\naddress = \"192.0.2.1\"").contains("prefix is missing"));
         assert!(Provisioning::parse("[network]\nmode = \"dhcp\"").is_ok());
+        assert!(fault("[proxy]\nurl = \"https://proxy\"").contains("no address of a proxy"));
         assert!(fault("[schedule]\npoll_seconds = 0").contains("poll_seconds"));
         assert!(fault("[schedule]\npol_seconds = 9").contains("pol_seconds"));
     }

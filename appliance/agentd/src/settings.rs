@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use agent_core::report::Pace;
+use agent_core::snmp::Secret;
 use reqwest::Url;
 use thiserror::Error;
 use wire::enrolment::EnrolmentCode;
@@ -73,6 +74,10 @@ pub enum SettingError {
     Bounds { field: &'static str, value: u64, min: u64, max: u64 },
     #[error("`{0}` is no address of a manager: write https://host:port")]
     Url(String),
+    #[error("`{0}` is no address of a proxy: write http://host:port, and its user and password apart from it")]
+    Proxy(String),
+    #[error("user and password of a proxy have at most 200 characters each, and none of them is a control character")]
+    ProxyLogin,
     #[error("this is no enrolment code: it starts with DW1- and comes whole from the manager's page of the site")]
     Code,
 }
@@ -94,17 +99,79 @@ impl ManagerAddress {
     }
 }
 
+/// Who stands between the agent and everything outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Where it is: scheme, host and port.
+    pub url: Url,
+    /// Who the agent is to it, where it wants to know.
+    pub login: Option<ProxyLogin>,
+}
+
+/// A log-in at a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProxyLogin {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// Longest user or password that a proxy is told.
+const LONGEST_LOGIN: usize = 200;
+
+impl Proxy {
+    /// Reads what was typed; without an address there is none. `http://` may be left out. A password that is not given is the
+    /// one of `before`, where the user is the same.
+    pub fn parse(url: &str, user: &str, password: &str, before: Option<&Self>) -> Result<Option<Self>, SettingError> {
+        let (text, user) = (url.trim(), user.trim());
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let refused = || SettingError::Proxy(without_login(text));
+        let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let url = Url::parse(&whole).map_err(|_| refused())?;
+        if url.scheme() != "http" || !is_plain(&url) {
+            return Err(refused());
+        }
+        let login_before = before.filter(|before| before.url == url).and_then(|before| before.login.as_ref());
+        let kept = login_before.filter(|login| password.is_empty() && login.user == user);
+        let is_bad = |text: &str| text.len() > LONGEST_LOGIN || text.chars().any(char::is_control);
+        let login = match (user, kept) {
+            ("", _) => None,
+            // A colon would end the name and begin the password.
+            (user, _) if is_bad(user) || is_bad(password) || user.contains(':') => return Err(SettingError::ProxyLogin),
+            (_, Some(login)) => Some(login.clone()),
+            (user, None) => Some(ProxyLogin { user: user.to_owned(), password: Secret::new(password) }),
+        };
+        Ok(Some(Self { url, login }))
+    }
+}
+
+/// For messages: who types a password into an address does not want to read it again.
+fn without_login(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => text.to_owned(),
+    }
+}
+
+/// Scheme, host and port, and nothing more.
+fn is_plain(url: &Url) -> bool {
+    url.username().is_empty()
+        && url.password().is_none()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.has_host()
+}
+
 /// Reads the address of a manager: HTTPS only, no user, no path.
 pub fn parse_url(text: &str) -> Result<Url, SettingError> {
     let text = text.trim();
     let refused = || SettingError::Url(text.to_owned());
     let url = Url::parse(text).map_err(|_| refused())?;
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if url.scheme() == "https" && url.has_host() && plain { Ok(url) } else { Err(refused()) }
+    if url.scheme() == "https" && is_plain(&url) { Ok(url) } else { Err(refused()) }
 }
 
 #[cfg(test)]
@@ -119,6 +186,26 @@ mod tests {
         {
             assert_eq!(parse_url(text), Err(SettingError::Url(text.to_owned())), "{text}");
         }
+    }
+
+    #[test]
+    fn a_proxy_is_an_address_with_a_login_apart() {
+        let proxy = Proxy::parse(" proxy.example:3128 ", "office", "pass word", None).unwrap().unwrap();
+        assert_eq!(proxy.url.as_str(), "http://proxy.example:3128/");
+        assert_eq!(Proxy::parse("http://proxy.example:3128", "office", "", Some(&proxy)), Ok(Some(proxy.clone())));
+        for (url, user) in [("proxy.example:3128", "other"), ("other.example:3128", "office")] {
+            let changed = Proxy::parse(url, user, "", Some(&proxy)).unwrap().unwrap();
+            assert!(changed.login.unwrap().password.octets().is_empty(), "a password goes to whom it was given for");
+        }
+        assert_eq!(Proxy::parse("", "office", "x", Some(&proxy)), Ok(None));
+        for url in ["https://proxy:1", "socks5://proxy", "http://proxy/path", "http://a:b@proxy", "a b"] {
+            let error = Proxy::parse(url, "", "", None).unwrap_err();
+            assert!(!error.to_string().contains("a:b"), "{error}");
+        }
+        for (user, password) in [("a:b", "c"), ("a", "b\n"), ("a", &"x".repeat(201))] {
+            assert_eq!(Proxy::parse("proxy", user, password, None), Err(SettingError::ProxyLogin));
+        }
+        assert!(!format!("{proxy:?}").contains("pass word"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use wire::xml::encode_request;
 
 pub use http::{DeliveryError, Hop, HopReport, gunzip as unpack};
 
-use crate::settings::ManagerAddress;
+use crate::settings::{ManagerAddress, Proxy};
 use crate::store::Store;
 use crate::store::outbox::Waiting;
 use crate::store::settings::Enrolment;
@@ -77,7 +77,7 @@ pub struct Uplink {
     key: Arc<AgentKey>,
     sender: Sender,
     handle: Handle,
-    client: Option<(ManagerAddress, http::Client)>,
+    client: Option<(ManagerAddress, Option<Proxy>, http::Client)>,
     last_report: Option<Instant>,
     last_full: Option<Instant>,
     last_tidy: Option<Instant>,
@@ -172,9 +172,11 @@ impl Uplink {
     }
 
     async fn deliver(&mut self, enrolment: Enrolment) -> Result<()> {
-        if self.client.as_ref().is_none_or(|(manager, _)| *manager != enrolment.manager) {
-            match http::Client::new(&enrolment.manager) {
-                Ok(client) => self.client = Some((enrolment.manager.clone(), client)),
+        let proxy = self.on_store(|store, _| store.proxy()).await?;
+        let fits = |(manager, by, _): &(_, _, _)| *manager == enrolment.manager && *by == proxy;
+        if !self.client.as_ref().is_some_and(fits) {
+            match http::Client::new(&enrolment.manager, proxy.as_ref()) {
+                Ok(client) => self.client = Some((enrolment.manager.clone(), proxy, client)),
                 Err(error) => {
                     self.fail(&DeliveryError::Setup(format!("{error:#}")));
                     return Ok(());
@@ -256,7 +258,7 @@ impl Uplink {
 
     async fn post(&self, signature: &str, body: Vec<u8>, gzip: bool) -> Result<Response, DeliveryError> {
         match &self.client {
-            Some((_, client)) => client.post(signature, body, gzip).await,
+            Some((_, _, client)) => client.post(signature, body, gzip).await,
             None => Err(DeliveryError::Setup("no manager is set".to_owned())),
         }
     }
@@ -292,8 +294,8 @@ impl Uplink {
 }
 
 /// Asks each hop on the way to a manager in turn; ends with the first that fails.
-pub async fn test_connection(manager: &ManagerAddress) -> Vec<HopReport> {
-    http::test(manager).await
+pub async fn test_connection(manager: &ManagerAddress, proxy: Option<&Proxy>) -> Vec<HopReport> {
+    http::test(manager, proxy).await
 }
 
 /// Name and version of this program.

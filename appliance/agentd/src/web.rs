@@ -5,6 +5,8 @@ mod discovery;
 mod manager;
 mod network;
 mod network_texts;
+mod proxy;
+mod rights;
 mod snmp;
 mod usb;
 
@@ -89,6 +91,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/network", get(network::show).post(network::attempt))
         .route("/network/extend", post(network::extend))
         .route("/network/cancel", post(network::cancel))
+        .route("/network/proxy", post(proxy::set))
         .route(network::CONFIRM, get(network::confirm))
         .route("/usb", get(usb::show))
         .route("/usb/read", post(usb::read_now))

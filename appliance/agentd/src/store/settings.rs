@@ -10,7 +10,7 @@ use wire::enrolment::EnrolmentCode;
 use super::notes::tell_again;
 use super::outbox::mark_all;
 use super::{Result, Store, StoreError, set, setting};
-use crate::settings::{ManagerAddress, Rhythm, parse_url};
+use crate::settings::{ManagerAddress, Proxy, Rhythm, parse_url};
 
 /// One range to search.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +215,27 @@ impl Store {
             change.execute("DELETE FROM outbox", [])?;
             mark_all(change)?;
             tell_again(change)
+        })
+    }
+
+    /// The proxy on the way to the manager, if one is set.
+    pub fn proxy(&self) -> Result<Option<Proxy>> {
+        let connection = self.connection();
+        let get = |key: &str| Ok::<_, StoreError>(setting(&connection, key)?.unwrap_or_default());
+        Ok(Proxy::parse(&get("proxy_url")?, &get("proxy_user")?, &get("proxy_password")?, None).unwrap_or_default())
+    }
+
+    /// Sets the proxy, or that there is none.
+    pub fn set_proxy(&self, proxy: Option<&Proxy>) -> Result<()> {
+        self.transaction(|change| {
+            change.execute("DELETE FROM setting WHERE key IN ('proxy_url', 'proxy_user', 'proxy_password')", [])?;
+            let Some(proxy) = proxy else { return Ok(()) };
+            set(change, "proxy_url", proxy.url.as_str())?;
+            if let Some(login) = &proxy.login {
+                set(change, "proxy_user", &login.user)?;
+                set(change, "proxy_password", &String::from_utf8_lossy(login.password.octets()))?;
+            }
+            Ok(())
         })
     }
 

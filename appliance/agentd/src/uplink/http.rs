@@ -17,7 +17,7 @@ use wire::sign::HEADER;
 use wire::xml::{decode_response, limits};
 
 use super::tls;
-use crate::settings::ManagerAddress;
+use crate::settings::{ManagerAddress, Proxy};
 
 /// Where messages go, below the manager's address.
 const PATH: &str = "/agent/messages";
@@ -90,13 +90,18 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that trusts whom the enrolment code says.
-    pub fn new(manager: &ManagerAddress) -> Result<Self> {
-        let http = reqwest::Client::builder()
+    /// A client that trusts whom the enrolment code says, and goes by a proxy where there is one.
+    pub fn new(manager: &ManagerAddress, proxy: Option<&Proxy>) -> Result<Self> {
+        let builder = reqwest::Client::builder();
+        // Without one of its own it does not take one from the environment either.
+        let builder = match proxy {
+            None => builder.no_proxy(),
+            Some(proxy) => builder.proxy(through(proxy)?),
+        };
+        let http = builder
             .tls_backend_preconfigured(tls::client_config(manager.code.server_key)?)
             .https_only(true)
             .redirect(Policy::none())
-            .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(WHOLE_TIMEOUT)
             .user_agent(super::software())
@@ -154,6 +159,14 @@ impl Client {
     }
 }
 
+fn through(proxy: &Proxy) -> Result<reqwest::Proxy> {
+    let https = reqwest::Proxy::https(proxy.url.clone()).context("the proxy's address is of no use")?;
+    Ok(match &proxy.login {
+        None => https,
+        Some(login) => https.basic_auth(&login.user, &String::from_utf8_lossy(login.password.octets())),
+    })
+}
+
 fn explained(error: &reqwest::Error) -> DeliveryError {
     let mut reason = error.to_string();
     let mut tls = None;
@@ -209,6 +222,8 @@ pub enum Hop {
     Dns,
     /// The port opens.
     Tcp,
+    /// The proxy is found and its port opens.
+    Proxy,
     /// The handshake, with the key expected.
     Tls,
     /// A manager answers.
@@ -221,6 +236,7 @@ impl Hop {
         match self {
             Self::Dns => "DNS",
             Self::Tcp => "TCP",
+            Self::Proxy => "Proxy",
             Self::Tls => "TLS",
             Self::Manager => "Manager",
         }
@@ -236,52 +252,56 @@ pub struct HopReport {
     pub outcome: Result<String, String>,
 }
 
-pub(super) async fn test(manager: &ManagerAddress) -> Vec<HopReport> {
-    let mut hops = Vec::new();
-    let mut note = |hop, outcome: Result<String, String>| {
-        let passed = outcome.is_ok();
-        hops.push(HopReport { hop, outcome });
-        passed
+pub(super) async fn test(manager: &ManagerAddress, proxy: Option<&Proxy>) -> Vec<HopReport> {
+    // Behind a proxy neither the manager's name nor its port is the agent's to try: it is the proxy that does.
+    let mut hops = match proxy {
+        None => reach(&manager.url, Hop::Dns, Hop::Tcp).await,
+        Some(proxy) => reach(&proxy.url, Hop::Proxy, Hop::Proxy).await,
     };
-    let host = manager.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port = manager.url.port_or_known_default().unwrap_or(443);
-    let found = match timeout(CONNECT_TIMEOUT, lookup_host((host.as_str(), port))).await {
-        Ok(Ok(addresses)) => Ok(addresses.collect::<Vec<_>>()),
-        Ok(Err(error)) => Err(format!("{host} does not resolve: {error}")),
-        Err(_) => Err(format!("no name server answers for {host}")),
-    };
-    let list = |addresses: &Vec<std::net::SocketAddr>| {
-        addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ")
-    };
-    let addresses = found.clone().unwrap_or_default();
-    if !note(Hop::Dns, found.map(|addresses| list(&addresses))) {
+    if hops.iter().any(|hop| hop.outcome.is_err()) {
         return hops;
     }
-    let opened = match timeout(CONNECT_TIMEOUT, TcpStream::connect(&*addresses)).await {
+    // An unsigned, empty message: a manager refuses it in its own words, and nothing else does.
+    let answer = match Client::new(manager, proxy) {
+        Ok(client) => client.post("", Vec::new(), false).await,
+        Err(error) => Err(DeliveryError::Setup(format!("{error:#}"))),
+    };
+    let mut note = |hop, outcome| hops.push(HopReport { hop, outcome });
+    match answer {
+        Err(error @ DeliveryError::Connect(_)) if proxy.is_some() => note(Hop::Proxy, Err(error.to_string())),
+        Err(error @ (DeliveryError::Tls(_) | DeliveryError::Setup(_) | DeliveryError::Connect(_))) => {
+            note(Hop::Tls, Err(error.to_string()));
+        }
+        other => {
+            note(Hop::Tls, Ok("the key is the expected one".to_owned()));
+            note(
+                Hop::Manager,
+                match other {
+                    Ok(_) | Err(DeliveryError::Refused(_)) => Ok("answers".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                },
+            );
+        }
+    }
+    hops
+}
+
+/// Whether a name becomes an address, and its port opens.
+async fn reach(url: &Url, name: Hop, opening: Hop) -> Vec<HopReport> {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let port = url.port_or_known_default().unwrap_or(443);
+    let found = match timeout(CONNECT_TIMEOUT, lookup_host((host.as_str(), port))).await {
+        Ok(Ok(addresses)) => addresses.collect::<Vec<_>>(),
+        Ok(Err(error)) => {
+            return vec![HopReport { hop: name, outcome: Err(format!("{host} does not resolve: {error}")) }];
+        }
+        Err(_) => return vec![HopReport { hop: name, outcome: Err(format!("no name server answers for {host}")) }],
+    };
+    let list = found.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ");
+    let outcome = match timeout(CONNECT_TIMEOUT, TcpStream::connect(&*found)).await {
         Ok(Ok(_)) => Ok(format!("port {port} is open")),
         Ok(Err(error)) => Err(format!("port {port}: {error}")),
         Err(_) => Err(format!("port {port} does not answer: a firewall may drop it")),
     };
-    if !note(Hop::Tcp, opened) {
-        return hops;
-    }
-    // An unsigned, empty message: a manager refuses it in its own words, and nothing else does.
-    let answer = match Client::new(manager) {
-        Ok(client) => client.post("", Vec::new(), false).await,
-        Err(error) => Err(DeliveryError::Setup(format!("{error:#}"))),
-    };
-    let (tls, manager) = match answer {
-        Err(error @ (DeliveryError::Tls(_) | DeliveryError::Setup(_) | DeliveryError::Connect(_))) => {
-            (Err(error.to_string()), None)
-        }
-        Ok(_) | Err(DeliveryError::Refused(_)) => {
-            (Ok("the key is the expected one".to_owned()), Some(Ok("answers".to_owned())))
-        }
-        Err(error) => (Ok("the key is the expected one".to_owned()), Some(Err(error.to_string()))),
-    };
-    note(Hop::Tls, tls);
-    if let Some(manager) = manager {
-        note(Hop::Manager, manager);
-    }
-    hops
+    vec![HopReport { hop: name, outcome: Ok(list) }, HopReport { hop: opening, outcome }]
 }

@@ -43,6 +43,7 @@ texts! {
         pinned: "The manager's key is named in the enrolment code", "Der Schlüssel des Managers steht im Anmeldecode";
         authorities: "This machine's certificate authorities", "Die Zertifizierungsstellen dieses Rechners";
         trust: "Trusted by", "Vertraut wird";
+        by: "By the proxy", "Über den Proxy";
         test: "Test", "Prüfen";
         send_now: "Send now", "Jetzt senden";
         sent_now: "The agent tries at once; the page shows what comes of it.",
@@ -99,6 +100,7 @@ struct State {
     waiting: String,
     refused: Option<String>,
     trust: &'static str,
+    proxy: Option<String>,
 }
 
 struct HopRow {
@@ -116,9 +118,13 @@ pub(super) struct ManagerForm {
 
 impl Page {
     async fn of(visit: &Visit, parts: &Parts) -> Result<Self, Problem> {
-        let (enrolment, unreported, refused, said) = parts
-            .ask(|store| Ok((store.enrolment()?, store.unreported()?, store.refused_reports()?, store.said_of_self()?)))
+        let (enrolment, proxy, unreported, refused, said) = parts
+            .ask(|store| {
+                let (waiting, refused) = (store.unreported()?, store.refused_reports()?);
+                Ok((store.enrolment()?, store.proxy()?, waiting, refused, store.said_of_self()?))
+            })
             .await?;
+        let proxy = proxy.map(|proxy| proxy.url.to_string());
         let said = said.iter().map(|remark| {
             let since = remark.since.map(|since| visit.viewer.ago_and_when(since));
             (notes::remark(visit.lang(), remark), since)
@@ -130,7 +136,7 @@ impl Page {
                 url: enrolment.as_ref().map(|enrolment| enrolment.manager.url.to_string()).unwrap_or_default(),
                 code: String::new(),
             },
-            state: enrolment.map(|enrolment| State::of(visit, parts, enrolment, unreported, refused)),
+            state: enrolment.map(|enrolment| State::of(visit, parts, enrolment, proxy, unreported, refused)),
             agent: parts.agent.to_string(),
             said: said.collect(),
             hops: Vec::new(),
@@ -144,6 +150,7 @@ impl State {
         visit: &Visit,
         parts: &Parts,
         enrolment: Enrolment,
+        proxy: Option<String>,
         unreported: Unreported,
         (refused, reason): (u64, Option<String>),
     ) -> Self {
@@ -165,6 +172,7 @@ impl State {
             waiting: number(lang, unreported.waiting),
             refused: reason.map(|reason| format!("{} ({reason})", number(lang, refused))),
             trust: if enrolment.manager.code.server_key.is_some() { t.pinned } else { t.authorities },
+            proxy,
         }
     }
 }
@@ -191,7 +199,7 @@ pub(super) async fn set(
             page.problem = Some(match error {
                 SettingError::Url(url) => fill(t.bad_url, &[&url]),
                 SettingError::Code => t.bad_code.to_owned(),
-                other @ SettingError::Bounds { .. } => other.to_string(),
+                other => other.to_string(),
             });
             page.form = form;
             Ok(visit.page_with_status(StatusCode::UNPROCESSABLE_ENTITY, t.title, &page))
@@ -204,8 +212,9 @@ pub(super) async fn test(
     Extension(parts): Extension<Parts>,
     CheckedForm(NoFields {}): CheckedForm<NoFields>,
 ) -> Result<Response, Problem> {
-    let Some(enrolment) = parts.ask(|store| store.enrolment()).await? else { return Ok(visit.go_to("/manager")) };
-    let hops = uplink::test_connection(&enrolment.manager).await;
+    let (enrolment, proxy) = parts.ask(|store| Ok((store.enrolment()?, store.proxy()?))).await?;
+    let Some(enrolment) = enrolment else { return Ok(visit.go_to("/manager")) };
+    let hops = uplink::test_connection(&enrolment.manager, proxy.as_ref()).await;
     let mut page = Page::of(&visit, &parts).await?;
     page.hops = hops
         .into_iter()

@@ -21,6 +21,7 @@ use webkit::text::{Lang, fill};
 use super::Parts;
 use super::devices::NoFields;
 use super::network_texts::Texts;
+use super::{proxy, rights};
 use crate::netcfgd::NetcfgdError;
 
 /// Where a request confirms a trial, over TLS or without, logged in or not: nothing may stand in its way.
@@ -38,6 +39,7 @@ struct Page {
     state: Option<State>,
     trial: Option<Trial>,
     form: Option<FormView>,
+    proxy: proxy::View,
 }
 
 struct Note {
@@ -126,11 +128,12 @@ pub(super) async fn show(
     Extension(parts): Extension<Parts>,
     Query(query): Query<ShowQuery>,
 ) -> Result<Response, Problem> {
+    let proxy = proxy_view(&visit, &parts).await?;
     let status = match status(&parts).await {
         Ok(status) => status,
-        Err(error) => return without_netcfgd(&visit, &error),
+        Err(error) => return Ok(without_netcfgd(&visit, proxy, &error)),
     };
-    let mut page = Page::of(&visit, &status, &Way::of(&headers, local));
+    let mut page = Page::of(&visit, &status, &Way::of(&headers, local), proxy);
     if let (Some(form), Some(_)) = (&mut page.form, query.keep) {
         form.is_static = true;
     }
@@ -150,12 +153,13 @@ pub(super) async fn attempt(
     Extension(parts): Extension<Parts>,
     CheckedForm(sent): CheckedForm<Sent>,
 ) -> Result<Response, Problem> {
+    rights::may_change_network(&visit)?;
     let t = Texts::of(visit.lang());
     let force = sent.force.is_some();
     let form = Form::from(sent);
     let answer = match parts.netcfgd.ask(&Request::Try { form: form.clone(), force }).await {
         Ok(answer) => answer,
-        Err(error) => return without_netcfgd(&visit, &error),
+        Err(error) => return Ok(without_netcfgd(&visit, proxy_view(&visit, &parts).await?, &error)),
     };
     let why = match answer {
         Answer::Refused { why } => why,
@@ -164,11 +168,12 @@ pub(super) async fn attempt(
             return Ok(visit.go_to("/network"));
         }
     };
+    let proxy = proxy_view(&visit, &parts).await?;
     let status = match status(&parts).await {
         Ok(status) => status,
-        Err(error) => return without_netcfgd(&visit, &error),
+        Err(error) => return Ok(without_netcfgd(&visit, proxy, &error)),
     };
-    let mut page = Page::of(&visit, &status, &Way::of(&headers, local));
+    let mut page = Page::of(&visit, &status, &Way::of(&headers, local), proxy);
     match why {
         Refusal::Fields(errors) => page.form = Some(FormView::of(visit.lang(), &form, &errors)),
         other => {
@@ -196,10 +201,11 @@ pub(super) async fn cancel(
 }
 
 async fn order(visit: &Visit, parts: &Parts, request: &Request) -> Result<Response, Problem> {
+    rights::may_change_network(visit)?;
     match parts.netcfgd.ask(request).await {
         Ok(Answer::Refused { why }) => Ok(visit.go_to_with_notice("/network", refusal(Texts::of(visit.lang()), &why))),
         Ok(_) => Ok(visit.go_to("/network")),
-        Err(error) => without_netcfgd(visit, &error),
+        Err(error) => Ok(without_netcfgd(visit, proxy_view(visit, parts).await?, &error)),
     }
 }
 
@@ -233,7 +239,10 @@ pub(super) async fn confirm(
             log::info!("a change of the network is confirmed: a request came by the new address");
             (StatusCode::OK, t.confirmed, "good", fill(t.confirmed_text, &[&address]))
         }
-        Err(error) => return without_netcfgd(&visit, &error),
+        Err(error) => {
+            log::warn!("no change can be confirmed: {error}");
+            (StatusCode::SERVICE_UNAVAILABLE, t.not_confirmed, "warning", t.silent.to_owned())
+        }
     };
     let way = Way::of(&headers, local);
     let page = ConfirmPage { title, words, kind, next: way.to(address, "/network"), next_words: t.to_the_pages };
@@ -248,34 +257,37 @@ async fn status(parts: &Parts) -> Result<Status, NetcfgdError> {
     }
 }
 
-fn without_netcfgd(visit: &Visit, error: &NetcfgdError) -> Result<Response, Problem> {
-    let t = Texts::of(visit.lang());
-    let words = match error {
-        NetcfgdError::Absent => t.absent,
-        _ => {
-            log::warn!("the network page is empty: {error}");
-            t.silent
-        }
+async fn proxy_view(visit: &Visit, parts: &Parts) -> Result<proxy::View, Problem> {
+    let proxy = parts.ask(|store| store.proxy()).await?;
+    Ok(proxy::View::of(visit.lang(), proxy.as_ref()))
+}
+
+/// The page with a form for the proxy that was refused.
+pub(super) async fn show_with_proxy(
+    visit: &Visit,
+    parts: &Parts,
+    way: &Way,
+    proxy: proxy::View,
+) -> Result<Response, Problem> {
+    let page = match status(parts).await {
+        Ok(status) => Page::of(visit, &status, way, proxy),
+        Err(error) => Page::without_netcfgd(visit, proxy, &error),
     };
-    let page = Page {
-        t,
-        csrf: visit.csrf().to_owned(),
-        absent: Some(words),
-        notes: Vec::new(),
-        state: None,
-        trial: None,
-        form: None,
-    };
-    Ok(visit.live_page(t.title, FRESH, &page))
+    Ok(visit.page_with_status(StatusCode::UNPROCESSABLE_ENTITY, page.t.title, &page))
+}
+
+fn without_netcfgd(visit: &Visit, proxy: proxy::View, error: &NetcfgdError) -> Response {
+    let page = Page::without_netcfgd(visit, proxy, error);
+    visit.live_page(page.t.title, FRESH, &page)
 }
 
 /// How the visitor came, so that links to another address of this box lead there in the same way.
-struct Way {
+pub(super) struct Way {
     port: Option<u16>,
 }
 
 impl Way {
-    fn of(headers: &HeaderMap, LocalAddress(local): LocalAddress) -> Self {
+    pub(super) fn of(headers: &HeaderMap, LocalAddress(local): LocalAddress) -> Self {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         // In front of the box may stand something that takes another port to ours: the visitor's is the one that counts.
         let after = host.rsplit_once(']').map_or(host, |(_, after)| after);
@@ -304,7 +316,28 @@ impl Way {
 }
 
 impl Page {
-    fn of(visit: &Visit, status: &Status, way: &Way) -> Self {
+    fn without_netcfgd(visit: &Visit, proxy: proxy::View, error: &NetcfgdError) -> Self {
+        let t = Texts::of(visit.lang());
+        let words = match error {
+            NetcfgdError::Absent => t.absent,
+            _ => {
+                log::warn!("the network page is empty: {error}");
+                t.silent
+            }
+        };
+        Self {
+            t,
+            csrf: visit.csrf().to_owned(),
+            absent: Some(words),
+            notes: Vec::new(),
+            state: None,
+            trial: None,
+            form: None,
+            proxy,
+        }
+    }
+
+    fn of(visit: &Visit, status: &Status, way: &Way, proxy: proxy::View) -> Self {
         let lang = visit.lang();
         let t = Texts::of(lang);
         let mut form = status.trial.is_none().then(|| FormView::of(lang, &suggestion(status), &[]));
@@ -335,6 +368,7 @@ impl Page {
             state: Some(State::of(t, status)),
             trial: status.trial.as_ref().map(|trial| Trial::of(t, trial, way)),
             form,
+            proxy,
         }
     }
 }
