@@ -293,6 +293,7 @@ async fn reports_go_through_a_proxy_that_wants_a_login() -> Result<()> {
     ensure!(!said.contains(PROXY_PASSWORD) && !said.contains("b2ZmaWNlO"), "the password is in the log");
     let page = visitor.open("/network").await?;
     visitor.fill_in(&page, "/network/proxy", &[("address", "")]).await?;
+    print_pages(&site, 0, 185_999);
     until_true("no way without it", async || Ok(visitor.open("/manager").await?.says("cannot be reached"))).await
 }
 

@@ -39,7 +39,7 @@ const FLAGS: [&str; 12] = [
     "--disable-default-apps",
     "--disable-sync",
     "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE 192.168.77.*",
 ];
 
 /// A browser with one tab; it ends when this is dropped.

@@ -42,10 +42,13 @@ const ANSWERING: u16 = 4711;
 
 const NETWORKD: &str = "/lib/systemd/systemd-networkd";
 /// What is needed, and the Debian package that has it.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 9] = [
     ("ip", "iproute2"),
     ("dnsmasq", "dnsmasq-base"),
     ("dbus-daemon", "dbus-daemon"),
+    ("wpa_supplicant", "wpasupplicant"),
+    ("hostapd", "hostapd"),
+    ("openssl", "openssl"),
     ("unshare", "util-linux"),
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
@@ -84,7 +87,12 @@ pub fn side_by_side<T: Send + 'static, R: Send + 'static, F: Future<Output = Res
         runtime.block_on(act(thing))
     };
     let threads: Vec<_> = things.into_iter().map(|thing| thread::spawn(move || run(thing))).collect();
-    threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?).collect()
+    let ended: Vec<_> =
+        threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?).collect();
+    for error in ended.iter().filter_map(|ended| ended.as_ref().err()) {
+        eprintln!("{error:#}");
+    }
+    ended.into_iter().collect()
 }
 
 /// A host: a network namespace with a mount namespace of its own, held by a process that sleeps.
@@ -167,6 +175,7 @@ pub struct Lan {
     /// The box.
     pub unit: Unit,
     dhcp: Option<Daemon>,
+    authenticator: Option<Daemon>,
     folder: Folder,
     ports: u32,
 }
@@ -193,6 +202,7 @@ impl Lan {
             others: Vec::new(),
             unit,
             dhcp: None,
+            authenticator: None,
             folder: Folder::new()?,
             ports: 0,
         };
@@ -228,6 +238,11 @@ impl Lan {
 
     /// Starts the DHCP server, with leases of two minutes, which is the shortest it gives.
     pub fn start_dhcp(&mut self) -> Result<()> {
+        self.start_dhcp_in("192.168.77")
+    }
+
+    /// The same in a subnet (of 24 bits) of its own.
+    pub fn start_dhcp_in(&mut self, subnet: &str) -> Result<()> {
         let mut command = self.switch.command("dnsmasq");
         command.args([
             "--conf-file=/dev/null",
@@ -245,10 +260,55 @@ impl Lan {
             "--no-ping",
             "--dhcp-authoritative",
         ]);
-        command.arg("--dhcp-range=192.168.77.100,192.168.77.120,255.255.255.0,2m");
+        command.arg(format!("--dhcp-range={subnet}.100,{subnet}.120,255.255.255.0,2m"));
         command.arg(format!("--dhcp-option=option:dns-server,{ROUTER}"));
         self.dhcp = Some(Daemon::start(command, &self.folder.path().join("dnsmasq.log"))?);
         Ok(())
+    }
+
+    /// Gives router and technician a second subnet (of 24 bits) on the same cables.
+    pub fn add_subnet(&self, subnet: &str) -> Result<()> {
+        self.switch.run(&format!("ip addr add {subnet}.1/24 dev br0"))?;
+        self.technician_takes(&format!("{subnet}.2/24"))
+    }
+
+    /// Gives them one in a VLAN.
+    pub fn add_vlan(&self, number: u16, subnet: &str) -> Result<()> {
+        for (host, port, last) in [(&self.switch, "br0", 1), (&self.technician, PORT, 2)] {
+            host.run(&format!(
+                "ip link add link {port} name v{number} type vlan id {number}; \
+                 ip addr add {subnet}.{last}/24 dev v{number}; ip link set v{number} up"
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// Has the switch ask the box who it is. Whoever comes from `authority` or knows the user's password is let in.
+    pub fn start_authenticator(&mut self, user: &str, password: &str) -> Result<()> {
+        let place = |name: &str| self.folder.place(name);
+        run_openssl(self.folder.path())?;
+        fs::write(place("users"), format!("\"box.example\" TLS\n* PEAP\n\"{user}\" MSCHAPV2 \"{password}\" [2]\n"))?;
+        let config = [
+            "interface=p0".to_owned(),
+            "driver=wired".to_owned(),
+            "ieee8021x=1".to_owned(),
+            "eap_server=1".to_owned(),
+            "use_pae_group_addr=1".to_owned(),
+            format!("eap_user_file={}", place("users")),
+            format!("ca_cert={}", place("authority.pem")),
+            format!("server_cert={}", place("radius.example.pem")),
+            format!("private_key={}", place("radius.example.key")),
+        ];
+        fs::write(place("hostapd.conf"), config.join("\n") + "\n")?;
+        let mut command = self.switch.command("hostapd");
+        command.arg(place("hostapd.conf"));
+        self.authenticator = Some(Daemon::start(command, &self.folder.path().join("hostapd.log"))?);
+        Ok(())
+    }
+
+    /// What the authenticator's certificates are, by the name of the file.
+    pub fn pem(&self, name: &str) -> Result<String> {
+        fs::read_to_string(self.folder.path().join(name)).with_context(|| name.to_owned())
     }
 
     /// Ends the DHCP server.
@@ -283,7 +343,10 @@ pub struct Unit {
     networkd: Option<Daemon>,
     netcfgd: Option<Daemon>,
     agentd: Option<Daemon>,
+    supplicant: Option<Daemon>,
     starts: u32,
+    /// Starts of the machine.
+    boots: u32,
 }
 
 impl Unit {
@@ -295,7 +358,17 @@ impl Unit {
              for f in '' /links /leases /lldp; do mkdir -p /run/systemd/netif$f; chown systemd-network: /run/systemd/netif$f; done; \
              mount -t sysfs -o ro sysfs /sys",
         )?;
-        let unit = Self { host, folder, bus: None, networkd: None, netcfgd: None, agentd: None, starts: 0 };
+        let unit = Self {
+            host,
+            folder,
+            bus: None,
+            networkd: None,
+            netcfgd: None,
+            agentd: None,
+            supplicant: None,
+            starts: 0,
+            boots: 0,
+        };
         unit.host.within({
             let namespace = fs::File::open(format!("/proc/{}/ns/net", unit.host.id()))?;
             move || async move {
@@ -308,21 +381,43 @@ impl Unit {
 
     /// Switches the box on: message bus, systemd-networkd, netcfgd.
     pub async fn power_on(&mut self) -> Result<()> {
+        self.power_on_with(&[]).await
+    }
+
+    /// The same with more words on netcfgd's command line.
+    pub async fn power_on_with(&mut self, words: &[&str]) -> Result<()> {
+        self.boots += 1;
         self.start_networkd()?;
-        self.start_netcfgd(&[]).await
+        self.start_netcfgd(words).await
     }
 
     /// A power cut: everything ends at once, and what was only in memory is gone.
     pub async fn power_cut(&mut self) -> Result<()> {
-        for daemon in [self.netcfgd.take(), self.networkd.take(), self.bus.take()].into_iter().flatten() {
+        self.power_off()?;
+        self.power_on().await
+    }
+
+    /// A power cut that lasts.
+    pub fn power_off(&mut self) -> Result<()> {
+        let daemons = [self.netcfgd.take(), self.networkd.take(), self.supplicant.take(), self.bus.take()];
+        for daemon in daemons.into_iter().flatten() {
             daemon.kill()?;
         }
         self.host.run(&format!(
             "rm -rf /run/systemd/network/* /run/systemd/netif/leases/* /run/systemd/netif/links/* /run/systemd/netif/state /run/dbus/*; \
-             ip addr flush dev {PORT}; ip route flush dev {PORT} || true; ip link set {PORT} down; \
+             for v in $(ls /sys/class/net | grep ^vlan); do ip link del $v; done; ip addr flush dev {PORT}; ip route flush dev {PORT} || true; ip link set {PORT} down; \
              while ip rule del priority 5180 2> /dev/null; do :; done; ip route flush table 5180 2> /dev/null || true"
         ))?;
-        self.power_on().await
+        Ok(())
+    }
+
+    /// Starts wpa_supplicant, as a request for it on the bus would.
+    pub fn start_supplicant(&mut self) -> Result<()> {
+        self.starts += 1;
+        let mut command = self.host.command("wpa_supplicant");
+        command.arg("-u");
+        self.supplicant = Some(Daemon::start(command, &self.log("wpa_supplicant"))?);
+        Ok(())
     }
 
     /// Starts systemd-networkd, and before it the message bus if that does not run.
@@ -355,7 +450,7 @@ impl Unit {
         let mut command = self.host.command("setpriv");
         command.args(["--bounding-set", "-all,+net_raw", "--inh-caps", "-all"]).arg(program("netcfgd")?);
         command.args(["--verbose", "--interface", PORT, "--state"]).arg(self.state());
-        command.arg("--socket").arg(self.socket()).args(words);
+        command.arg("--socket").arg(self.socket()).arg("--start-name").arg(self.boots.to_string()).args(words);
         command.env("NO_COLOR", "1").env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
         let mut daemon = Daemon::start(command, &self.log("netcfgd"))?;
         daemon.says("keeping the network").await?;
@@ -429,11 +524,15 @@ impl Unit {
 
     /// Begins a trial, once nothing else is under way: after a start, the committed configuration is being applied.
     pub async fn attempt(&self, form: &Form, force: bool) -> Result<Answer> {
-        until("nothing else is under way", async || {
-            match self.ask(&Request::Try { form: form.clone(), force }).await? {
-                Answer::Refused { why: Refusal::Busy } => Ok(None),
-                answer => Ok(Some(answer)),
-            }
+        let by = "tests".to_owned();
+        self.ask_when_free(&Request::Try { form: form.clone(), force, at_start: false, by }).await
+    }
+
+    /// Asks again as long as something else is under way.
+    pub async fn ask_when_free(&self, request: &Request) -> Result<Answer> {
+        until("nothing else is under way", async || match self.ask(request).await? {
+            Answer::Refused { why: Refusal::Busy | Refusal::Settling { .. } } => Ok(None),
+            answer => Ok(Some(answer)),
         })
         .await
     }
@@ -506,6 +605,20 @@ impl Unit {
     fn log(&self, name: &str) -> PathBuf {
         self.folder.path().join(format!("{name}-{}.log", self.starts))
     }
+}
+
+/// Makes an authority, and certificates of it for the server of the network and for the box.
+fn run_openssl(folder: &Path) -> Result<()> {
+    let lines = "new() { openssl req \"$@\" -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes; }; \
+        new -x509 -keyout authority.key -out authority.pem -subj /CN=Authority -days 2; \
+        for name in radius.example box.example; do \
+            new -keyout $name.key -out $name.csr -subj /CN=$name; echo subjectAltName=DNS:$name > $name.ext; \
+            openssl x509 -req -in $name.csr -CA authority.pem -CAkey authority.key -CAcreateserial -out $name.pem \
+                -days 2 -extfile $name.ext; \
+        done";
+    let output = Command::new("sh").args(["-ec", lines]).current_dir(folder).stdin(Stdio::null()).output()?;
+    ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }
 
 /// Takes connections in a namespace, for as long as the test runs.

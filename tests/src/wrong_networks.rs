@@ -114,6 +114,29 @@ pub fn all() -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// A change as it should be: how long from the order until the link to the new address is there, and from the order until the
+/// change is committed, if the browser follows the link at once.
+pub async fn good() -> Result<(Duration, Duration)> {
+    let mut lan = Lan::new()?;
+    lan.unit.power_on().await?;
+    let lease = lan.unit.lease().await?;
+    lan.answers(&lease).await?;
+    let wanted = "192.168.77.50";
+    // The last that a start does; whoever has come to the page has waited for it.
+    let own = |one: &netcfg::request::LinkAddress| one.address.to_string().starts_with("169.254.");
+    lan.unit
+        .becomes("its own address", |status| status.link.iter().flat_map(|link| &link.addresses).any(own).then_some(()))
+        .await?;
+    let begun = Instant::now();
+    ensure!(lan.unit.attempt(&fixed(&format!("{wanted}/24"), ROUTER), false).await? == Answer::Done {});
+    let nonce = lan.unit.awaits().await?;
+    let link = begun.elapsed();
+    lan.answers(wanted).await?;
+    ensure!(lan.unit.confirm(&nonce, wanted.parse()?).await? == Answer::Done {});
+    lan.unit.becomes("committed", |status| (status.committed.mode == "static").then_some(())).await?;
+    Ok((link, begun.elapsed()))
+}
+
 /// What is refused at once or after the check, in turn on one box.
 async fn refused() -> Result<Vec<Row>> {
     let mut lan = Lan::new()?;

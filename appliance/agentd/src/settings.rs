@@ -140,7 +140,9 @@ impl Proxy {
         let login = match (user, kept) {
             ("", _) => None,
             // A colon would end the name and begin the password.
-            (user, _) if is_bad(user) || is_bad(password) || user.contains(':') => return Err(SettingError::ProxyLogin),
+            (user, _) if is_bad(user) || is_bad(password) || user.contains(':') => {
+                return Err(SettingError::ProxyLogin);
+            }
             (_, Some(login)) => Some(login.clone()),
             (user, None) => Some(ProxyLogin { user: user.to_owned(), password: Secret::new(password) }),
         };

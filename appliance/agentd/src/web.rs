@@ -4,6 +4,8 @@ mod devices;
 mod discovery;
 mod manager;
 mod network;
+mod network_form;
+mod network_log;
 mod network_texts;
 mod proxy;
 mod rights;
@@ -92,6 +94,7 @@ pub fn router(parts: Parts) -> Router {
         .route("/network/extend", post(network::extend))
         .route("/network/cancel", post(network::cancel))
         .route("/network/proxy", post(proxy::set))
+        .route("/network/log", get(network_log::show))
         .route(network::CONFIRM, get(network::confirm))
         .route("/usb", get(usb::show))
         .route("/usb/read", post(usb::read_now))

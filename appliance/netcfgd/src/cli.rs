@@ -10,6 +10,9 @@ use nix::unistd::User;
 use crate::daemon::{self, Settings};
 use crate::fault::Faults;
 
+/// Where the kernel says which start of the machine this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// Keeps the network configuration of the appliance: tries changes, and takes back what is not confirmed.
 #[derive(Debug, Parser)]
 #[command(name = "netcfgd", version)]
@@ -38,6 +41,9 @@ pub struct CommandLine {
     /// Folder of the boot partition: as a stick, but each agent.toml counts once
     #[arg(long, value_name = "FOLDER")]
     boot: Option<PathBuf>,
+    /// For tests: the name of this start of the machine, in place of the kernel's
+    #[arg(long, value_name = "NAME", hide = true)]
+    start_name: Option<String>,
     /// For tests: end as if killed when this point is reached
     #[arg(long, value_name = "POINT", hide = true)]
     abort_at: Option<String>,
@@ -76,6 +82,10 @@ impl CommandLine {
             allowed_user,
             stick: self.stick,
             boot: self.boot,
+            start_name: match self.start_name {
+                Some(name) => name,
+                None => std::fs::read_to_string(BOOT_ID).with_context(|| BOOT_ID.to_owned())?.trim().to_owned(),
+            },
             faults: Faults::new(self.abort_at),
         })
     }

@@ -5,22 +5,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use data_encoding::BASE32_NOPAD;
+use netcfg::action::Action;
 use netcfg::probe::{Outcome, Prober};
-use netcfg::request::{Answer, Request};
-use netcfg::trial::{Action, Keeper};
+use netcfg::request::{Answer, Change, Request};
+use netcfg::trial::{Keeper, Noted};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, now};
 use crate::fault::Faults;
 use crate::link::Kernel;
 use crate::networkd::Networkd;
 use crate::packet::Check;
 use crate::socket::{self, Asked};
+use crate::supplicant::Supplicant;
 
 /// The port is looked at after so long even if the kernel says nothing: an event may have been lost.
 const LOOK: Duration = Duration::from_secs(10);
+/// Lines of the log of changes that are shown.
+const SHOWN_CHANGES: usize = 50;
 /// Events come in bursts; so long after the first the port is looked at.
 const BURST: Duration = Duration::from_millis(30);
 
@@ -33,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) allowed_user: Option<u32>,
     pub(crate) stick: Option<PathBuf>,
     pub(crate) boot: Option<PathBuf>,
+    pub(crate) start_name: String,
     pub(crate) faults: Faults,
 }
 
@@ -59,9 +64,12 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     let listener = socket::open(&settings.socket)?;
     let mut terminated = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut world = World {
-        keeper: Keeper::start(&found),
+        keeper: Keeper::start(&found, &settings.start_name, nonce()),
         kernel: Kernel::open(settings.interface)?,
-        networkd: Networkd::new(&settings.networkd, settings.faults),
+        supplicant: Supplicant::new(settings.socket.with_file_name("802.1x")),
+        networkd: Networkd::new(&settings.networkd, settings.faults.clone()),
+        faults: settings.faults,
+        start_name: settings.start_name,
         disk,
         clock: Clock(Instant::now()),
         check: None,
@@ -71,6 +79,9 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     loop {
         world.look().await;
         world.carry_out().await;
+        if let Some(wait) = world.keeper.waits_in() {
+            world.faults.reach(wait, "waiting");
+        }
         let pause = pause(&world);
         tokio::select! {
             request = asked.recv() => world.answer(request.context("the socket's task ended")?).await,
@@ -104,7 +115,10 @@ async fn run_check(check: &mut Option<Check>) -> Outcome {
 struct World {
     keeper: Keeper,
     kernel: Kernel,
+    supplicant: Supplicant,
     networkd: Networkd,
+    faults: Faults,
+    start_name: String,
     disk: Disk,
     clock: Clock,
     check: Option<Check>,
@@ -117,6 +131,7 @@ impl World {
             Ok(None) => None,
             Ok(Some((index, mut link))) => {
                 (link.dns, link.lease) = self.networkd.describe(index).await;
+                link.dot1x = self.supplicant.look().await;
                 Some(link)
             }
             Err(error) => return log::warn!("the network port cannot be looked at: {error:#}"),
@@ -128,21 +143,39 @@ impl World {
     /// Does what the keeper wants, one after the other.
     async fn carry_out(&mut self) {
         while let Some(action) = self.keeper.poll_action(self.clock.now()) {
+            self.faults.reach(action.step(), "before");
             let done = match &action {
                 Action::KeepPending(config) => self.disk.keep_pending(config),
-                Action::Apply(plan) => self.networkd.apply(plan).await,
+                Action::Apply(plan) => {
+                    self.supplicant.apply(&plan.port, plan.dot1x.as_ref()).await;
+                    self.networkd.apply(plan).await
+                }
                 Action::Commit => self.disk.commit(),
                 Action::Discard => self.disk.discard(),
                 Action::Replace(config) => self.disk.replace(config),
+                Action::Plan(config) => self.disk.plan(config, &self.start_name),
+                Action::Withdraw => self.disk.withdraw(),
+                Action::Activate => self.disk.activate(),
             };
+            self.faults.reach(action.step(), "after");
             match &done {
                 Ok(()) => log::info!("done: {}", name(&action)),
                 Err(error) => log::error!("failed: {}: {error:#}", name(&action)),
             }
             self.keeper.handle_done(self.clock.now(), done.map_err(|error| format!("{error:#}")));
+            self.log_changes();
             self.look().await;
         }
+        self.log_changes();
         self.watch_check();
+    }
+
+    /// Writes down what happened, before anything else follows from it.
+    fn log_changes(&mut self) {
+        while let Some(noted) = self.keeper.poll_noted() {
+            let Noted { by, event, candidate } = noted;
+            self.disk.log(&Change { at: now(), by, event, candidate });
+        }
     }
 
     /// Runs the check that the keeper wants, and no other.
@@ -174,10 +207,14 @@ impl World {
             Request::Try { .. } => log::info!("asked to try a configuration"),
             Request::Confirm { local, .. } => log::info!("a request came in at {local}"),
             Request::Extend {} => log::info!("asked for more time"),
-            Request::Cancel {} => log::info!("asked to take the trial back"),
+            Request::Cancel { .. } => log::info!("asked to take the trial back"),
             Request::Reset {} => log::info!("asked to reset the network"),
         }
-        let answer = self.keeper.handle_request(self.clock.now(), request, nonce());
+        let mut answer = self.keeper.handle_request(self.clock.now(), request, nonce());
+        self.log_changes();
+        if let Answer::Status(status) = &mut answer {
+            status.changes = self.disk.changes(SHOWN_CHANGES);
+        }
         if let Answer::Refused { why } = &answer {
             log::info!("refused: {why:?}");
         }
@@ -205,5 +242,8 @@ fn name(action: &Action) -> &'static str {
         Action::Commit => "commit the candidate",
         Action::Discard => "put the candidate away",
         Action::Replace(_) => "replace the configuration",
+        Action::Plan(_) => "keep the candidate for the next start",
+        Action::Withdraw => "put away what was planned",
+        Action::Activate => "begin what was planned",
     }
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use data_encoding::HEXLOWER;
-use netcfg::config::Config;
-use netcfg::disk::{DiskError, Found, decode, encode, of_agent_toml};
+use netcfg::config::{Config, Form};
+use netcfg::disk::{DiskError, Found, decode, decode_planned, encode, encode_planned, of_agent_toml};
+use netcfg::request::{Change, Event};
 use sha2::{Digest, Sha256};
 
 use crate::fault::Faults;
@@ -16,6 +17,12 @@ use crate::fault::Faults;
 const COMMITTED: &str = "committed.toml";
 const PREVIOUS: &str = "previous.toml";
 const PENDING: &str = "pending.toml";
+/// What waits for the next start of the machine.
+const PLANNED: &str = "planned.toml";
+/// The log of changes: one JSON object a line, oldest first.
+const LOG: &str = "changes.jsonl";
+/// Lines of it that are kept.
+const KEPT_CHANGES: usize = 200;
 /// What was pending when it was put away: the page offers it again.
 const REVERTED: &str = "reverted.toml";
 /// Digest of the boot partition's file that was taken last.
@@ -40,49 +47,80 @@ impl Disk {
 
     /// What is there at a start.
     pub(crate) fn find(&self) -> Found {
-        Found { committed: self.read(COMMITTED), previous: self.read(PREVIOUS), pending: self.read(PENDING) }
+        let planned = self.read_by(PLANNED, decode_planned);
+        Found { committed: self.read(COMMITTED), previous: self.read(PREVIOUS), pending: self.read(PENDING), planned }
     }
 
     pub(crate) fn keep_pending(&self, config: &Config) -> Result<()> {
-        self.faults.reach("keep", "before");
-        self.write(PENDING, encode(config).as_bytes())?;
-        self.faults.reach("keep", "after");
-        Ok(())
+        self.write(PENDING, encode(config).as_bytes())
     }
 
     /// The committed one becomes the previous one; then the pending one the committed one, by one rename.
     pub(crate) fn commit(&self) -> Result<()> {
-        self.faults.reach("commit", "before");
         self.keep_previous()?;
         self.faults.reach("commit", "within");
         fs::rename(self.place(PENDING), self.place(COMMITTED)).context("cannot commit")?;
         self.remove(REVERTED);
+        self.remove(PLANNED);
         self.sync()?;
-        self.faults.reach("commit", "after");
         Ok(())
     }
 
     pub(crate) fn discard(&self) -> Result<()> {
-        self.faults.reach("discard", "before");
         match fs::rename(self.place(PENDING), self.place(REVERTED)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(error).context("cannot put the pending one away");
             }
             _ => self.sync()?,
         }
-        self.faults.reach("discard", "after");
         Ok(())
     }
 
     pub(crate) fn replace(&self, config: &Config) -> Result<()> {
-        self.faults.reach("replace", "before");
         self.keep_previous()?;
         self.faults.reach("replace", "within");
         self.write(COMMITTED, encode(config).as_bytes())?;
-        self.remove(PENDING);
-        self.remove(REVERTED);
-        self.faults.reach("replace", "after");
+        for name in [PENDING, PLANNED, REVERTED] {
+            self.remove(name);
+        }
         Ok(())
+    }
+
+    pub(crate) fn plan(&self, config: &Config, start: &str) -> Result<()> {
+        self.write(PLANNED, encode_planned(config, start).as_bytes())
+    }
+
+    pub(crate) fn withdraw(&self) -> Result<()> {
+        self.remove(PLANNED);
+        self.sync()
+    }
+
+    /// What was planned is tried once: whatever happens from here on, it is pending.
+    pub(crate) fn activate(&self) -> Result<()> {
+        fs::rename(self.place(PLANNED), self.place(PENDING)).context("what was planned cannot be begun")?;
+        self.sync()
+    }
+
+    /// Adds a line to the log of changes.
+    pub(crate) fn log(&self, change: &Change) {
+        let mut lines = self.log_lines();
+        lines.push(serde_json::to_string(change).expect("words and numbers have a JSON form"));
+        lines.drain(..lines.len().saturating_sub(KEPT_CHANGES));
+        // A log that cannot be written is no reason not to give someone his network.
+        if let Err(error) = self.write(LOG, (lines.join("\n") + "\n").as_bytes()) {
+            log::warn!("the log of changes: {error:#}");
+        }
+    }
+
+    /// The log of changes, newest first. A line that cannot be read is left out.
+    pub(crate) fn changes(&self, most: usize) -> Vec<Change> {
+        let lines = self.log_lines();
+        lines.iter().rev().filter_map(|line| serde_json::from_str(line).ok()).take(most).collect()
+    }
+
+    fn log_lines(&self) -> Vec<String> {
+        let bytes = fs::read(self.place(LOG)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
 
     /// Takes the `[network]` table of a prepared file as the committed configuration, and writes beside the file what came of
@@ -118,7 +156,12 @@ impl Disk {
                 self.remove(PENDING);
                 Ok(())
             }
-            _ => self.replace(config),
+            _ => {
+                self.replace(config)?;
+                let candidate = Form::from(config).for_log();
+                self.log(&Change { at: now(), by: String::new(), event: Event::Provisioned, candidate });
+                Ok(())
+            }
         }
     }
 
@@ -131,6 +174,10 @@ impl Disk {
     }
 
     fn read(&self, name: &str) -> Option<Result<Config, DiskError>> {
+        self.read_by(name, decode)
+    }
+
+    fn read_by<T>(&self, name: &str, decode: impl Fn(&[u8]) -> Result<T, DiskError>) -> Option<Result<T, DiskError>> {
         let found = match fs::read(self.place(name)) {
             Ok(bytes) => decode(&bytes),
             Err(error) if error.kind() == ErrorKind::NotFound => return None,
@@ -164,6 +211,12 @@ impl Disk {
     fn place(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+}
+
+/// The clock of the box, for the log.
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or_default()
 }
 
 /// Writes a file so that whoever reads it finds the old content or the new.
@@ -210,6 +263,45 @@ mod tests {
         assert_eq!(disk.find().effective(), (config("192.0.2.5/24"), Origin::Previous));
         fs::write(disk.place(PREVIOUS), "").unwrap();
         assert_eq!(disk.find().effective().1, Origin::Rescue);
+    }
+
+    #[test]
+    fn what_is_planned_becomes_pending_once() {
+        let (_folder, disk) = disk();
+        disk.plan(&config("192.0.2.5/24"), "this start").unwrap();
+        let (planned, start) = disk.find().planned.unwrap().unwrap();
+        assert_eq!((planned, start.as_str()), (config("192.0.2.5/24"), "this start"));
+        disk.activate().unwrap();
+        assert!(disk.find().planned.is_none() && disk.find().pending.is_some());
+        assert!(disk.activate().is_err());
+        disk.plan(&config("192.0.2.6/24"), "this start").unwrap();
+        disk.commit().unwrap();
+        assert!(disk.find().planned.is_none(), "a later change counts");
+        disk.plan(&config("192.0.2.6/24"), "this start").unwrap();
+        disk.withdraw().unwrap();
+        assert!(disk.find().planned.is_none());
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_holds_no_secret() {
+        let (_folder, disk) = disk();
+        let form = Form {
+            mode: "dhcp".into(),
+            dot1x: "peap".into(),
+            dot1x_identity: "office".into(),
+            dot1x_password: netcfg::secret::Secret::new("a secret"),
+            ..Form::default()
+        };
+        let line = |at| Change { at, by: "admin".into(), event: Event::Begun, candidate: form.clone().for_log() };
+        for at in 0..250 {
+            disk.log(&line(at));
+        }
+        assert_eq!(disk.changes(1_000).len(), KEPT_CHANGES);
+        assert_eq!(disk.changes(1).first(), Some(&line(249)));
+        assert!(!fs::read_to_string(disk.place(LOG)).unwrap().contains("a secret"));
+        fs::write(disk.place(LOG), "{\n\u{0}").unwrap();
+        disk.log(&line(1));
+        assert_eq!(disk.changes(9), [line(1)]);
     }
 
     #[test]

@@ -10,3 +10,4 @@ mod link;
 mod networkd;
 mod packet;
 mod socket;
+mod supplicant;

@@ -6,11 +6,14 @@ use std::net::IpAddr;
 use anyhow::{Context, Result};
 use futures_util::TryStreamExt as _;
 use futures_util::stream::StreamExt as _;
+use netcfg::config::Vlan;
 use netcfg::request::{Link, LinkAddress};
 use rtnetlink::packet_core::NetlinkMessage;
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage};
+use rtnetlink::packet_route::link::{
+    InfoData, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+};
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage};
 use rtnetlink::{Handle, MulticastGroup, RouteMessageBuilder, new_multicast_connection};
 
@@ -50,16 +53,21 @@ impl Kernel {
         let mut ports: Vec<_> = links.iter().filter_map(port).filter(|(_, link)| self.is_ours(&link.name)).collect();
         ports.sort_by_key(|(index, _)| *index);
         let Some((index, mut link)) = ports.into_iter().next() else { return Ok(None) };
-        let addresses = self.handle.address().get().set_link_index_filter(index).execute();
-        let addresses: Vec<AddressMessage> = addresses.try_collect().await.context("addresses")?;
-        link.addresses = addresses.iter().filter_map(address).collect();
+        let interfaces: Vec<_> =
+            [(index, None)].into_iter().chain(links.iter().filter_map(|link| vlan_of(link, index))).collect();
+        for (index, vlan) in &interfaces {
+            let addresses = self.handle.address().get().set_link_index_filter(*index).execute();
+            let addresses: Vec<AddressMessage> = addresses.try_collect().await.context("addresses")?;
+            link.addresses.extend(addresses.iter().filter_map(|message| address(message, *vlan)));
+        }
         for route in [
             RouteMessageBuilder::<std::net::Ipv4Addr>::new().build(),
             RouteMessageBuilder::<std::net::Ipv6Addr>::new().build(),
         ] {
             let routes: Vec<RouteMessage> =
                 self.handle.route().get(route).execute().try_collect().await.context("routes")?;
-            link.gateways.extend(routes.iter().filter_map(|route| gateway(route, index)));
+            let ours = |route| interfaces.iter().find_map(|(index, _)| gateway(route, *index));
+            link.gateways.extend(routes.iter().filter_map(ours));
         }
         link.gateways.dedup();
         link.speed_mbit = speed(&link.name);
@@ -72,6 +80,28 @@ impl Kernel {
             None => WIRED.iter().any(|beginning| name.starts_with(beginning)),
         }
     }
+}
+
+/// The VLAN that an interface is of the port of this index.
+fn vlan_of(message: &LinkMessage, port: u32) -> Option<(u32, Option<Vlan>)> {
+    let (mut is_on_port, mut number) = (false, None);
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::Link(index) => is_on_port = *index == port,
+            LinkAttribute::LinkInfo(infos) => {
+                for info in infos {
+                    if let LinkInfo::Data(InfoData::Vlan(vlans)) = info {
+                        number = vlans.iter().find_map(|info| match info {
+                            InfoVlan::Id(number) => Vlan::new(*number),
+                            _ => None,
+                        });
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    number.filter(|_| is_on_port).map(|vlan| (message.header.index, Some(vlan)))
 }
 
 fn port(message: &LinkMessage) -> Option<(u32, Link)> {
@@ -89,7 +119,7 @@ fn port(message: &LinkMessage) -> Option<(u32, Link)> {
     Some((message.header.index, link))
 }
 
-fn address(message: &AddressMessage) -> Option<LinkAddress> {
+fn address(message: &AddressMessage, vlan: Option<Vlan>) -> Option<LinkAddress> {
     let mut found = None;
     let mut flags = None;
     for attribute in &message.attributes {
@@ -109,7 +139,7 @@ fn address(message: &AddressMessage) -> Option<LinkAddress> {
     }
     let address = found?;
     let is_dynamic = !flags.contains(AddressFlags::Permanent);
-    Some(LinkAddress { address, prefix: message.header.prefix_len, is_dynamic })
+    Some(LinkAddress { address, prefix: message.header.prefix_len, is_dynamic, vlan })
 }
 
 /// Where a default route of the main table leads.

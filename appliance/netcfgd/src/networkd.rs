@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use netcfg::plan::{FILE_NAME, Plan};
+use netcfg::plan::{FILE_NAMES, Plan};
 use netcfg::request::Lease;
 use serde::Deserialize;
 use tokio::time::timeout;
 use zbus::Connection;
+use zbus::fdo::DBusProxy;
 
 use crate::disk::write_whole;
 use crate::fault::Faults;
@@ -54,20 +55,27 @@ impl Networkd {
     /// Lays a plan out and lets systemd-networkd take it up. Where the same lies there already the file is left alone, so that
     /// systemd-networkd has no reason to take addresses away and give them back.
     pub(crate) async fn apply(&self, plan: &Plan) -> Result<()> {
-        self.faults.reach("apply", "before");
-        let path = self.folder.join(FILE_NAME);
-        if fs::read_to_string(&path).ok().as_ref() != Some(&plan.file) {
-            fs::create_dir_all(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
-            write_whole(&path, plan.file.as_bytes())?;
+        fs::create_dir_all(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
+        for name in FILE_NAMES {
+            let path = self.folder.join(name);
+            let (found, wanted) = (fs::read_to_string(&path).ok(), plan.files.get(name));
+            match wanted {
+                Some(file) if found.as_ref() != Some(file) => write_whole(&path, file.as_bytes())?,
+                None if found.is_some() => fs::remove_file(&path).with_context(|| path.display().to_string())?,
+                _ => {}
+            }
         }
         self.faults.reach("apply", "within");
-        let reload = async { ManagerProxy::new(&Connection::system().await?).await?.reload().await };
+        let reload = async {
+            let connection = Connection::system().await?;
+            wait_for(&connection, "org.freedesktop.network1").await?;
+            ManagerProxy::new(&connection).await?.reload().await
+        };
         timeout(ORDER, reload)
             .await
             .context("systemd-networkd does not answer")?
             .context("systemd-networkd does not reload")?;
         self.take_name(plan.host_name.as_str()).await;
-        self.faults.reach("apply", "after");
         Ok(())
     }
 
@@ -96,6 +104,15 @@ impl Networkd {
             _ => (Vec::new(), None),
         }
     }
+}
+
+/// Waits until a service is on the bus: at the start of the machine this program runs before systemd-networkd.
+async fn wait_for(connection: &Connection, name: &'static str) -> zbus::Result<()> {
+    let bus = DBusProxy::new(connection).await?;
+    while !bus.name_has_owner(name.try_into()?).await? {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// The part of systemd-networkd's description that is shown.

@@ -2,11 +2,15 @@
 
 use std::net::Ipv4Addr;
 
+use crate::config::Vlan;
+
 /// Ethernet type of ARP.
 pub const ETHER_TYPE: u16 = 0x0806;
 /// Length of header and ARP together; receivers may see padding behind it.
 pub const FRAME_LENGTH: usize = 42;
 
+/// Ethernet type of what is in a VLAN; its number and the real type follow. The kernel takes both off what it receives.
+const TAG: u16 = 0x8100;
 const REQUEST: u16 = 1;
 const ETHERNET: [u8; 2] = [0, 1];
 const IPV4: [u8; 2] = [0x08, 0x00];
@@ -29,6 +33,17 @@ impl Arp {
     /// A probe (RFC 5227, 2.1.1): asks for an address without claiming one.
     pub fn probe(sender_mac: [u8; 6], target: Ipv4Addr) -> Self {
         Self { is_request: true, sender_mac, sender: Ipv4Addr::UNSPECIFIED, target }
+    }
+
+    /// The frame, as a broadcast in a VLAN or outside all of them.
+    pub fn encode_in(&self, vlan: Option<Vlan>) -> Vec<u8> {
+        let mut frame = self.encode();
+        if let Some(vlan) = vlan {
+            let [a, b] = vlan.number().to_be_bytes();
+            let [c, d] = TAG.to_be_bytes();
+            frame.splice(12..12, [c, d, a, b]);
+        }
+        frame
     }
 
     /// The frame, as a broadcast.
@@ -100,6 +115,14 @@ mod tests {
             "c0000205",
         ];
         assert_eq!(frame.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), expected.concat());
+    }
+
+    #[test]
+    fn in_a_vlan_it_has_a_tag() {
+        let arp = Arp::probe([2, 0, 0, 0, 0, 7], Ipv4Addr::new(192, 0, 2, 5));
+        let mut frame = arp.encode_in(Vlan::new(7));
+        assert_eq!(frame.splice(12..16, []).collect::<Vec<_>>(), [0x81, 0x00, 0x00, 0x07]);
+        assert_eq!(frame, arp.encode());
     }
 
     proptest! {

@@ -8,6 +8,9 @@ use std::str::FromStr as _;
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
+use crate::dot1x::Dot1x;
+use crate::secret::Secret;
+
 /// Most name servers or time servers: systemd-resolved does not ask more.
 const MOST_SERVERS: usize = 4;
 /// Longest text of a field that is worth reading.
@@ -26,17 +29,56 @@ pub struct Config {
     pub ntp: Vec<Host>,
     /// The box's name; without one it is called after its hardware address.
     pub host_name: Option<HostName>,
+    /// The VLAN in which it has its addresses; without one they are on the port itself.
+    pub vlan: Option<Vlan>,
+    /// Who it is to a port that asks.
+    pub dot1x: Option<Dot1x>,
 }
 
 impl Config {
     /// What a box has that nobody has configured.
     pub fn factory() -> Self {
-        Self { ipv4: Ipv4::Dhcp, ipv6: Ipv6::Auto, dns: Vec::new(), ntp: Vec::new(), host_name: None }
+        Self {
+            ipv4: Ipv4::Dhcp,
+            ipv6: Ipv6::Auto,
+            dns: Vec::new(),
+            ntp: Vec::new(),
+            host_name: None,
+            vlan: None,
+            dot1x: None,
+        }
     }
 
     /// Whether the box is reached in the same way with either: then a change from one to the other can lock nobody out.
     pub fn is_reached_like(&self, other: &Self) -> bool {
-        self.ipv4 == other.ipv4 && self.ipv6 == other.ipv6
+        self.ipv4 == other.ipv4 && self.ipv6 == other.ipv6 && self.is_attached_like(other)
+    }
+
+    /// Whether the box is on the same cable in the same way. Then the addresses of both can be had at once.
+    pub fn is_attached_like(&self, other: &Self) -> bool {
+        self.vlan == other.vlan && self.dot1x == other.dot1x
+    }
+}
+
+/// The number of a VLAN (IEEE 802.1Q).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Vlan(u16);
+
+impl Vlan {
+    /// The VLAN, if there can be one of this number.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().and_then(Self::new)
+    }
+
+    /// The same.
+    pub fn new(number: u16) -> Option<Self> {
+        (1..=4094).contains(&number).then_some(Self(number))
+    }
+
+    /// Its number.
+    pub fn number(self) -> u16 {
+        self.0
     }
 }
 
@@ -157,6 +199,26 @@ pub struct Form {
     pub ipv6_address: String,
     /// IPv6 gateway.
     pub ipv6_gateway: String,
+    /// Number of the VLAN.
+    pub vlan: String,
+    /// 802.1X: `off`, `peap` or `tls`.
+    pub dot1x: String,
+    /// The name that the box gives.
+    pub dot1x_identity: String,
+    /// The name that it gives where everyone can read it.
+    pub dot1x_anonymous: String,
+    /// Its password.
+    pub dot1x_password: Secret,
+    /// Certificates of the authority, in PEM.
+    pub dot1x_authority: String,
+    /// The name of the network's server.
+    pub dot1x_server: String,
+    /// The box's certificate, in PEM.
+    pub dot1x_certificate: String,
+    /// Its private key, in PEM.
+    pub dot1x_key: Secret,
+    /// What the key is encrypted with.
+    pub dot1x_key_password: Secret,
 }
 
 /// A field of the form.
@@ -174,6 +236,16 @@ pub enum Field {
     Ipv6,
     Ipv6Address,
     Ipv6Gateway,
+    Vlan,
+    Dot1x,
+    Dot1xIdentity,
+    Dot1xAnonymous,
+    Dot1xPassword,
+    Dot1xAuthority,
+    Dot1xServer,
+    Dot1xCertificate,
+    Dot1xKey,
+    Dot1xKeyPassword,
 }
 
 /// What is wrong with a field.
@@ -206,6 +278,14 @@ pub enum Fault {
     NotAName,
     /// There are more than can be used.
     TooMany,
+    /// It is no number of a VLAN.
+    NotAVlan,
+    /// It is longer than it can be, or has characters that no keyboard types.
+    TooLong,
+    /// It is no certificate in PEM.
+    NotACertificate,
+    /// It is no private key in PEM.
+    NotAKey,
 }
 
 /// A field and what is wrong with it.
@@ -233,6 +313,16 @@ impl fmt::Display for FieldError {
             Field::Ipv6 => "ipv6",
             Field::Ipv6Address => "ipv6_address",
             Field::Ipv6Gateway => "ipv6_gateway",
+            Field::Vlan => "vlan",
+            Field::Dot1x => "dot1x",
+            Field::Dot1xIdentity => "dot1x_identity",
+            Field::Dot1xAnonymous => "dot1x_anonymous",
+            Field::Dot1xPassword => "dot1x_password",
+            Field::Dot1xAuthority => "dot1x_authority",
+            Field::Dot1xServer => "dot1x_server",
+            Field::Dot1xCertificate => "dot1x_certificate",
+            Field::Dot1xKey => "dot1x_key",
+            Field::Dot1xKeyPassword => "dot1x_key_password",
         };
         let fault = match self.fault {
             Fault::Missing => return write!(f, "{field} is missing"),
@@ -248,6 +338,10 @@ impl fmt::Display for FieldError {
             Fault::IsTheBox => "is the address of the box itself",
             Fault::NotAName => "is no name that a machine can have",
             Fault::TooMany => "is one too many",
+            Fault::NotAVlan => "is no number from 1 to 4094",
+            Fault::TooLong => "is too long, or has characters that cannot be typed",
+            Fault::NotACertificate => return write!(f, "{field} is no certificate in PEM"),
+            Fault::NotAKey => return write!(f, "{field} is no private key in PEM"),
         };
         write!(f, "{field}: `{}` {fault}", self.value)
     }
@@ -280,10 +374,52 @@ impl Form {
             "" => None,
             text => HostName::parse(text).or_else(|| faults.add(Field::HostName, Fault::NotAName, text)),
         };
+        let vlan = match self.vlan.trim() {
+            "" => None,
+            text => Vlan::parse(text).or_else(|| faults.add(Field::Vlan, Fault::NotAVlan, text)),
+        };
+        let dot1x = match self.dot1x.trim() {
+            "" | "off" => None,
+            _ => Dot1x::of_form(self, &mut faults),
+        };
         match (ipv4, ipv6) {
-            (Some(ipv4), Some(ipv6)) if faults.0.is_empty() => Ok(Config { ipv4, ipv6, dns, ntp, host_name }),
+            (Some(ipv4), Some(ipv6)) if faults.0.is_empty() => {
+                Ok(Config { ipv4, ipv6, dns, ntp, host_name, vlan, dot1x })
+            }
             _ => Err(faults.0),
         }
+    }
+
+    /// Puts the secrets of another form where this one has none, if both are about the same log-in: secrets are not shown, so
+    /// nobody can send them back.
+    pub fn keep_secrets_of(&mut self, other: &Self) {
+        if (&self.dot1x, self.dot1x_identity.trim()) != (&other.dot1x, other.dot1x_identity.trim()) {
+            return;
+        }
+        if self.dot1x_password.is_empty() {
+            self.dot1x_password = other.dot1x_password.clone();
+        }
+        if self.dot1x_key.is_empty() {
+            self.dot1x_key = other.dot1x_key.clone();
+            self.dot1x_key_password = other.dot1x_key_password.clone();
+        }
+    }
+
+    /// The form as it may be shown.
+    #[must_use]
+    pub fn without_secrets(self) -> Self {
+        Self {
+            dot1x_password: Secret::default(),
+            dot1x_key: Secret::default(),
+            dot1x_key_password: Secret::default(),
+            ..self
+        }
+    }
+
+    /// The form as a log keeps it.
+    #[must_use]
+    pub fn for_log(self) -> Self {
+        Self { dot1x_authority: String::new(), dot1x_certificate: String::new(), ..self.without_secrets() }
     }
 
     fn static_ipv4(&self, faults: &mut Faults) -> Option<StaticIpv4> {
@@ -358,6 +494,11 @@ impl From<&Config> for Form {
             host_name: config.host_name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
             ..Self::default()
         };
+        form.vlan = config.vlan.map(|vlan| vlan.number().to_string()).unwrap_or_default();
+        form.dot1x = "off".to_owned();
+        if let Some(dot1x) = &config.dot1x {
+            dot1x.fill_in(&mut form);
+        }
         if let Ipv4::Static(StaticIpv4 { address, gateway }) = &config.ipv4 {
             form.mode = "static".to_owned();
             form.address = address.addr().to_string();
@@ -381,11 +522,12 @@ fn joined(words: impl Iterator<Item = String>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-struct Faults(Vec<FieldError>);
+/// What is wrong, so far.
+pub(crate) struct Faults(Vec<FieldError>);
 
 impl Faults {
     /// Notes a fault, and is nothing in place of the value.
-    fn add<T>(&mut self, field: Field, fault: Fault, value: &str) -> Option<T> {
+    pub(crate) fn add<T>(&mut self, field: Field, fault: Fault, value: &str) -> Option<T> {
         let value = value.chars().take(LONGEST_FIELD).collect();
         self.0.push(FieldError { field, fault, value });
         None
@@ -555,6 +697,10 @@ mod tests {
             [(Field::Dns, Fault::TooMany)]
         );
         assert_eq!(faults(&Form { mode: "manual".into(), ..Form::default() }), [(Field::Mode, Fault::UnknownWord)]);
+        for vlan in ["0", "4095", "-1", "x", "1.5"] {
+            assert_eq!(faults(&Form { vlan: vlan.into(), ..dhcp() }), [(Field::Vlan, Fault::NotAVlan)], "{vlan}");
+        }
+        assert_eq!(Form { vlan: " 7 ".into(), ..dhcp() }.parse().unwrap().vlan, Vlan::new(7));
         assert_eq!(faults(&Form { ipv6: "on".into(), ..dhcp() }), [(Field::Ipv6, Fault::UnknownWord)]);
     }
 

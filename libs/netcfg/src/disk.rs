@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::config::{Config, FieldError, Form};
 use crate::fault::{TomlFault, from_toml};
+use crate::secret::Secret;
 
 /// The version that is written.
 const VERSION: u32 = 1;
@@ -40,6 +41,9 @@ fn list(faults: &[FieldError]) -> String {
 #[serde(deny_unknown_fields)]
 struct Document {
     version: u32,
+    /// Of a planned one: the start of the machine during which it was planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    planned_in: Option<String>,
     network: NetworkTable,
 }
 
@@ -64,11 +68,38 @@ pub struct NetworkTable {
     ipv6_address: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     ipv6_gateway: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    vlan: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dot1x: Option<Dot1xTable>,
+}
+
+/// The table `[network.dot1x]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dot1xTable {
+    method: String,
+    identity: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    anonymous: String,
+    #[serde(default, skip_serializing_if = "Secret::is_empty")]
+    password: Secret,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    authority: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    server: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    certificate: String,
+    #[serde(default, skip_serializing_if = "Secret::is_empty")]
+    key: Secret,
+    #[serde(default, skip_serializing_if = "Secret::is_empty")]
+    key_password: Secret,
 }
 
 impl NetworkTable {
     /// The configuration that the table describes.
     pub fn config(self) -> Result<Config, DiskError> {
+        let dot1x = self.dot1x.unwrap_or_default();
         let form = Form {
             mode: self.mode,
             address: self.address,
@@ -80,6 +111,16 @@ impl NetworkTable {
             ipv6: self.ipv6,
             ipv6_address: self.ipv6_address,
             ipv6_gateway: self.ipv6_gateway,
+            vlan: self.vlan,
+            dot1x: dot1x.method,
+            dot1x_identity: dot1x.identity,
+            dot1x_anonymous: dot1x.anonymous,
+            dot1x_password: dot1x.password,
+            dot1x_authority: dot1x.authority,
+            dot1x_server: dot1x.server,
+            dot1x_certificate: dot1x.certificate,
+            dot1x_key: dot1x.key,
+            dot1x_key_password: dot1x.key_password,
         };
         form.parse().map_err(DiskError::Fields)
     }
@@ -103,19 +144,50 @@ impl From<&Config> for NetworkTable {
             ipv6: form.ipv6,
             ipv6_address: form.ipv6_address,
             ipv6_gateway: form.ipv6_gateway,
+            vlan: form.vlan,
+            dot1x: config.dot1x.as_ref().map(|_| Dot1xTable {
+                method: form.dot1x,
+                identity: form.dot1x_identity,
+                anonymous: form.dot1x_anonymous,
+                password: form.dot1x_password,
+                authority: form.dot1x_authority,
+                server: form.dot1x_server,
+                certificate: form.dot1x_certificate,
+                key: form.dot1x_key,
+                key_password: form.dot1x_key_password,
+            }),
         }
     }
 }
 
 /// A configuration as its file.
 pub fn encode(config: &Config) -> String {
-    let document = Document { version: VERSION, network: config.into() };
+    write(config, None)
+}
+
+/// A configuration that waits for the next start of the machine, as its file; `boot` names this one.
+pub fn encode_planned(config: &Config, boot: &str) -> String {
+    write(config, Some(boot.to_owned()))
+}
+
+fn write(config: &Config, planned_in: Option<String>) -> String {
+    let document = Document { version: VERSION, planned_in, network: config.into() };
     let text = toml::to_string(&document).expect("a document of words, lists of words and a number has a TOML form");
     format!("# Written by netcfgd; changed on the agent's network page.\n{text}")
 }
 
 /// A configuration from its file, of this version or an earlier one.
 pub fn decode(bytes: &[u8]) -> Result<Config, DiskError> {
+    read(bytes)?.network.config()
+}
+
+/// A configuration that waits, and the start of the machine during which it was planned.
+pub fn decode_planned(bytes: &[u8]) -> Result<(Config, String), DiskError> {
+    let document = read(bytes)?;
+    Ok((document.network.config()?, document.planned_in.unwrap_or_default()))
+}
+
+fn read(bytes: &[u8]) -> Result<Document, DiskError> {
     if bytes.len() > LARGEST {
         return Err(DiskError::TooLarge);
     }
@@ -138,8 +210,7 @@ pub fn decode(bytes: &[u8]) -> Result<Config, DiskError> {
             table.insert("version".to_owned(), VERSION.into());
         }
     }
-    let document: Document = table.try_into().map_err(|error| TomlFault::new(&error, text))?;
-    document.network.config()
+    Ok(table.try_into().map_err(|error| TomlFault::new(&error, text))?)
 }
 
 /// The `[network]` table of an `agent.toml`, if it has one; its other tables are the agent's and are passed over. A byte-order
@@ -166,6 +237,8 @@ pub struct Found {
     pub previous: Option<Result<Config, DiskError>>,
     /// What was being tried; readable or not, it has not been confirmed.
     pub pending: Option<Result<Config, DiskError>>,
+    /// What waits for the next start of the machine, and the start during which it was planned.
+    pub planned: Option<Result<(Config, String), DiskError>>,
 }
 
 /// Where the configuration in force comes from.
@@ -209,6 +282,10 @@ mod tests {
             ipv6: "static".into(),
             ipv6_address: "2001:db8::5/64".into(),
             ipv6_gateway: "fe80::1".into(),
+            vlan: "7".into(),
+            dot1x: "peap".into(),
+            dot1x_identity: "office".into(),
+            dot1x_password: Secret::new("\"quoted\" \\ ="),
             ..Form::default()
         };
         vec![Config::factory(), form.parse().unwrap()]
@@ -218,6 +295,8 @@ mod tests {
     fn what_is_written_is_read() {
         for config in configs() {
             assert_eq!(decode(encode(&config).as_bytes()).unwrap(), config);
+            let planned = encode_planned(&config, "this start");
+            assert_eq!(decode_planned(planned.as_bytes()).unwrap(), (config, "this start".to_owned()));
         }
     }
 
@@ -258,7 +337,7 @@ mod tests {
     fn the_best_readable_file_counts() {
         let good = || Some(Ok(configs().pop().unwrap()));
         let bad = || Some(Err(DiskError::TooLarge));
-        let origin = |committed, previous| Found { committed, previous, pending: None }.effective().1;
+        let origin = |committed, previous| Found { committed, previous, ..Found::default() }.effective().1;
         assert_eq!(origin(good(), bad()), Origin::Committed);
         assert_eq!(origin(bad(), good()), Origin::Previous);
         assert_eq!(origin(None, good()), Origin::Previous);

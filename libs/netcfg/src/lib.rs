@@ -3,11 +3,15 @@
 //!
 //! Touches no network, file or clock: time, bytes and randomness are arguments.
 
+pub mod action;
 pub mod arp;
 pub mod config;
 pub mod disk;
+pub mod dot1x;
 pub mod fault;
+pub mod link_local;
 pub mod plan;
 pub mod probe;
 pub mod request;
+pub mod secret;
 pub mod trial;

@@ -1,26 +1,46 @@
-//! A configuration laid out for systemd-networkd: the files that it reads, in full.
+//! A configuration laid out for systemd-networkd: the files that it reads, in full; and what the box says to a port that asks.
 //!
-//! Every layout gives the box its IPv4 and IPv6 link-local addresses and its mDNS name, so that it is found in every mode.
+//! Every layout gives the port itself its IPv4 and IPv6 link-local addresses and its mDNS name, so that the box is found in
+//! every mode. The IPv4 one is a fixed address that netcfgd has checked: systemd-networkd would give one only in place of a
+//! lease, not beside it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
 use crate::config::{Config, HostName, Ipv4, Ipv6, StaticIpv4, StaticIpv6};
+use crate::dot1x::Dot1x;
 
-/// The file that netcfgd owns. It sorts before the one of the image, which gives DHCP to a box whose netcfgd does not run.
-pub const FILE_NAME: &str = "10-druckwart.network";
+/// The files that netcfgd owns. They sort before the one of the image, which gives DHCP to a box whose netcfgd does not run.
+pub const FILE_NAMES: [&str; 4] = [PORT_FILE, VLAN_DEVICE_FILE, VLAN_FILE, OLD_VLAN_FILE];
+/// About the port.
+const PORT_FILE: &str = "10-druckwart.network";
+/// Makes a VLAN.
+const VLAN_DEVICE_FILE: &str = "10-druckwart-vlan.netdev";
+/// About that VLAN.
+const VLAN_FILE: &str = "10-druckwart-vlan.network";
+/// About those that were made and are not wanted any more.
+const OLD_VLAN_FILE: &str = "20-druckwart-old-vlan.network";
 /// Routing table of an address that is being tried, and the priority of the rule that leads to it.
 pub const TRIAL_TABLE: u32 = 5180;
+
+const HEAD: &str = "# Written by netcfgd from its committed configuration; changes here are lost.\n";
+/// systemd-networkd makes VLANs and never takes one away; this silences what is left of one.
+const OLD_VLANS: &str = "[Match]\nName=vlan*\nKind=vlan\n\n[Link]\nActivationPolicy=always-down\nRequiredForOnline=no\n\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n";
 
 /// A laid-out configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// Content of the file [`FILE_NAME`].
-    pub file: String,
+    /// The files by name, each one of [`FILE_NAMES`]; those that are not among them must not be there.
+    pub files: BTreeMap<&'static str, String>,
     /// The name that the box takes.
     pub host_name: HostName,
+    /// The port.
+    pub port: String,
+    /// Who the box is to it.
+    pub dot1x: Option<Dot1x>,
 }
 
 /// The port that is configured.
@@ -30,6 +50,8 @@ pub struct Port {
     pub name: String,
     /// Its hardware address.
     pub mac: [u8; 6],
+    /// The link-local address that was found free, once one was.
+    pub link_local: Option<Ipv4Addr>,
 }
 
 impl Plan {
@@ -38,9 +60,13 @@ impl Plan {
         Layout::of(port, config).plan()
     }
 
-    /// A configuration that is tried beside the one in force: nothing of the latter goes away, and what comes from the new
-    /// address leaves through the new gateway, so that the trial shows whether that works.
+    /// A configuration that is tried. Beside the one in force where both can be had at once: nothing of the latter goes away,
+    /// and what comes from the new address leaves through the new gateway, so that the trial shows whether that works. In
+    /// its place where the box is on the cable in another way.
     pub fn trial(port: &Port, committed: &Config, candidate: &Config) -> Self {
+        if !committed.is_attached_like(candidate) {
+            return Self::settled(port, candidate);
+        }
         let mut layout = Layout::of(port, committed);
         match &candidate.ipv4 {
             Ipv4::Dhcp => layout.dhcp = true,
@@ -54,11 +80,21 @@ impl Plan {
         layout.plan()
     }
 
-    /// A configuration that did not come up as it should, with DHCP beside it.
+    /// Nothing but what the box is found by: the port is up, so that a cable can be noticed.
+    pub fn bare(port: &Port) -> Self {
+        let config = Config { ipv6: Ipv6::Off, ..Config::factory() };
+        Layout { dhcp: false, ..Layout::of(port, &config) }.plan()
+    }
+
+    /// A configuration that did not come up as it should, with DHCP beside it: on the port itself, whatever else is tried.
     pub fn rescue(port: &Port, config: &Config) -> Self {
         let mut layout = Layout::of(port, config);
-        layout.dhcp = true;
-        layout.router_advertisements = true;
+        if config.vlan.is_some() {
+            layout.rescue_on_port = true;
+        } else {
+            layout.dhcp = true;
+            layout.router_advertisements = true;
+        }
         layout.plan()
     }
 }
@@ -70,6 +106,7 @@ struct Layout<'a> {
     router_advertisements: bool,
     addresses: Vec<String>,
     routes: String,
+    rescue_on_port: bool,
 }
 
 impl<'a> Layout<'a> {
@@ -81,6 +118,7 @@ impl<'a> Layout<'a> {
             router_advertisements: config.ipv6 == Ipv6::Auto,
             addresses: Vec::new(),
             routes: String::new(),
+            rescue_on_port: false,
         };
         if let Ipv4::Static(StaticIpv4 { address, gateway }) = &config.ipv4 {
             layout.addresses.push(address.to_string());
@@ -122,17 +160,44 @@ impl<'a> Layout<'a> {
 
     fn plan(self) -> Plan {
         let host_name = self.config.host_name.clone().unwrap_or_else(|| HostName::of_hardware(self.port.mac));
+        let name = &self.port.name;
+        let mut port_file = self.head(name);
+        let mut files = BTreeMap::from([(OLD_VLAN_FILE, format!("{HEAD}{OLD_VLANS}"))]);
+        match self.config.vlan {
+            None => {
+                self.write_settings(&mut port_file, &host_name);
+                self.write_addresses(&mut port_file);
+            }
+            Some(vlan) => {
+                let number = vlan.number();
+                // The port keeps what the box is found by; all else is in the VLAN.
+                let (dhcp, announced) = if self.rescue_on_port { ("ipv4", "yes") } else { ("no", "no") };
+                let _ = writeln!(port_file, "VLAN=vlan{number}\nDHCP={dhcp}\nIPv6AcceptRA={announced}");
+                let device = format!("{HEAD}[NetDev]\nName=vlan{number}\nKind=vlan\n\n[VLAN]\nId={number}\n");
+                files.insert(VLAN_DEVICE_FILE, device);
+                let mut file = self.head(&format!("vlan{number}"));
+                self.write_settings(&mut file, &host_name);
+                self.write_addresses(&mut file);
+                files.insert(VLAN_FILE, file);
+            }
+        }
+        if let Some(address) = self.port.link_local {
+            port_file += &format!("\n[Address]\nAddress={address}/16\nScope=link\nDuplicateAddressDetection=none\n");
+        }
+        files.insert(PORT_FILE, port_file);
+        Plan { files, host_name, port: name.clone(), dot1x: self.config.dot1x.clone() }
+    }
+
+    /// What the box is found by, whatever else is wrong.
+    fn head(&self, interface: &str) -> String {
+        format!("{HEAD}[Match]\nName={interface}\n\n[Network]\nLinkLocalAddressing=ipv6\nMulticastDNS=yes\nLLMNR=no\n")
+    }
+
+    /// The rest of the section `[Network]`, and those that belong to DHCP.
+    fn write_settings(&self, file: &mut String, host_name: &HostName) {
         let yes = |on: bool| if on { "yes" } else { "no" };
-        let mut file = format!(
-            "# Written by netcfgd from its committed configuration; changes here are lost.\n[Match]\nName={}\n\n[Network]\n",
-            self.port.name
-        );
-        let mut line = |text: String| file += &(text + "\n");
+        let mut line = |text: String| *file += &(text + "\n");
         line(format!("DHCP={}", if self.dhcp { "ipv4" } else { "no" }));
-        // The addresses and the name under which the box is found whatever else is wrong.
-        line("LinkLocalAddressing=yes".to_owned());
-        line("MulticastDNS=yes".to_owned());
-        line("LLMNR=no".to_owned());
         line(format!("IPv6AcceptRA={}", yes(self.router_advertisements)));
         for server in &self.config.dns {
             line(match server {
@@ -152,14 +217,16 @@ impl<'a> Layout<'a> {
                 host_name.as_str()
             );
         }
+    }
+
+    fn write_addresses(&self, file: &mut String) {
         for address in &self.addresses {
-            file += &format!("\n[Address]\nAddress={address}\n");
+            *file += &format!("\n[Address]\nAddress={address}\n");
             if !address.contains(':') {
                 // netcfgd has probed; networkd 252 ends itself when it meets a conflict of its own finding.
-                file += "DuplicateAddressDetection=none\n";
+                *file += "DuplicateAddressDetection=none\n";
             }
         }
-        file += &self.routes;
-        Plan { file, host_name }
+        *file += &self.routes;
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::arp::Arp;
+use crate::config::Vlan;
 
 /// Probes for an address, and questions to a gateway.
 const PROBES: u32 = 3;
@@ -21,6 +22,8 @@ pub struct Target {
     pub address: Option<Ipv4Addr>,
     /// The gateway that should answer.
     pub gateway: Option<Ipv4Addr>,
+    /// The VLAN in which this is.
+    pub vlan: Option<Vlan>,
 }
 
 impl Target {
@@ -100,7 +103,7 @@ impl Prober {
 
     /// A frame to send.
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
-        self.queue.pop().map(|arp| arp.encode())
+        self.queue.pop().map(|arp| arp.encode_in(self.target.vlan))
     }
 
     /// When `handle_timeout` is due.
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_free_address_takes_its_time_and_a_taken_one_does_not() {
-        let target = Target { address: Some(ADDRESS), gateway: Some(GATEWAY) };
+        let target = Target { address: Some(ADDRESS), gateway: Some(GATEWAY), vlan: None };
         for random in [0, 99, 255] {
             let (outcome, took) = check(target, random, |arp| (arp.target == GATEWAY).then(|| reply(arp)));
             assert_eq!(outcome, Outcome::default());
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn who_probes_for_the_same_address_has_it() {
-        let target = Target { address: Some(ADDRESS), gateway: None };
+        let target = Target { address: Some(ADDRESS), gateway: None, vlan: None };
         let (outcome, _) = check(target, 0, |_| Some(Arp::probe(THEIRS, ADDRESS)));
         assert_eq!(outcome.in_use_by, Some(THEIRS));
         let (outcome, _) = check(target, 0, |_| Some(Arp { sender: GATEWAY, ..Arp::probe(THEIRS, ADDRESS) }));
@@ -182,12 +185,12 @@ mod tests {
 
     #[test]
     fn a_silent_gateway_is_told() {
-        let target = Target { address: Some(ADDRESS), gateway: Some(GATEWAY) };
+        let target = Target { address: Some(ADDRESS), gateway: Some(GATEWAY), vlan: None };
         assert!(check(target, 7, |_| None).0.gateway_is_silent);
-        let target = Target { address: None, gateway: Some(GATEWAY) };
+        let target = Target { address: None, gateway: Some(GATEWAY), vlan: None };
         assert!(check(target, 7, |_| None).0.gateway_is_silent);
         assert_eq!(check(target, 0, |arp| Some(reply(arp))), (Outcome::default(), Duration::ZERO));
-        let nothing = Target { address: None, gateway: None };
+        let nothing = Target { address: None, gateway: None, vlan: None };
         assert_eq!(check(nothing, 0, |_| None), (Outcome::default(), Duration::ZERO));
     }
 }

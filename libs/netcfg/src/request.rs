@@ -4,11 +4,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{FieldError, Form};
+use crate::config::{FieldError, Form, Vlan};
 use crate::disk::Origin;
 
 /// Longest line, either way.
-pub const LONGEST_LINE: usize = 64 << 10;
+pub const LONGEST_LINE: usize = 256 << 10;
+/// Longest name of who asks.
+const LONGEST_NAME: usize = 100;
 
 /// What may be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,12 @@ pub enum Request {
         form: Form,
         /// Whether warnings have been read and set aside.
         force: bool,
+        /// Whether it is to be tried when the machine starts the next time, and not beside the one in force.
+        #[serde(default)]
+        at_start: bool,
+        /// Who wants it, for the log.
+        #[serde(default)]
+        by: String,
     },
     /// A request has arrived at the new address.
     Confirm {
@@ -32,8 +40,12 @@ pub enum Request {
     },
     /// More time to confirm, once.
     Extend {},
-    /// Take the trial back.
-    Cancel {},
+    /// Take the trial back, or what is planned.
+    Cancel {
+        /// Who wants it, for the log.
+        #[serde(default)]
+        by: String,
+    },
     /// Back to DHCP, whatever is configured.
     Reset {},
 }
@@ -41,7 +53,11 @@ pub enum Request {
 impl Request {
     /// Reads a line.
     pub fn decode(line: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(line)
+        let mut request = serde_json::from_slice(line)?;
+        if let Self::Try { by, .. } | Self::Cancel { by } = &mut request {
+            *by = by.chars().filter(|char| !char.is_control()).take(LONGEST_NAME).collect();
+        }
+        Ok(request)
     }
 }
 
@@ -73,6 +89,11 @@ pub enum Refusal {
     Fields(Vec<FieldError>),
     /// Another change is under way.
     Busy,
+    /// What is committed is being brought up, after a start or a change; this takes so long at most.
+    Settling {
+        /// Seconds.
+        seconds: u64,
+    },
     /// There is no trial.
     NoTrial,
     /// The nonce is not that of the trial.
@@ -104,6 +125,10 @@ pub struct Status {
     pub trial: Option<TrialStatus>,
     /// How the last change ended.
     pub last: Option<Last>,
+    /// What will be tried when the machine starts the next time.
+    pub planned: Option<Form>,
+    /// What has been changed so far, newest first.
+    pub changes: Vec<Change>,
 }
 
 /// The network port as it is.
@@ -125,6 +150,20 @@ pub struct Link {
     pub dns: Vec<IpAddr>,
     /// The lease of the DHCP server.
     pub lease: Option<Lease>,
+    /// How it stands with 802.1X, where the box takes part in it.
+    pub dot1x: Option<Authentication>,
+}
+
+/// How it stands with 802.1X.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authentication {
+    /// The port is open.
+    Passed,
+    /// The other side has not said yes so far.
+    Pending,
+    /// It cannot be done: wpa_supplicant does not answer.
+    Impossible,
 }
 
 /// An address of the port.
@@ -136,6 +175,9 @@ pub struct LinkAddress {
     pub prefix: u8,
     /// Whether it is lent for a time: from DHCP, or made after a router's announcement.
     pub is_dynamic: bool,
+    /// The VLAN in which it is, if it is not on the port itself.
+    #[serde(default)]
+    pub vlan: Option<Vlan>,
 }
 
 /// What the DHCP server gave.
@@ -156,6 +198,8 @@ pub struct TrialStatus {
     pub stage: Stage,
     /// Seconds until this stage ends by itself.
     pub seconds_left: u64,
+    /// Whether the present addresses answer meanwhile.
+    pub is_beside: bool,
     /// Whether the time to confirm can be extended.
     pub can_extend: bool,
     /// What the link to the new address has to carry.
@@ -170,6 +214,8 @@ pub struct TrialStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// A planned change waits for a cable.
+    Plugging,
     /// Whether the address is free and the gateway answers.
     Checking,
     /// The new address is being added.
@@ -223,6 +269,39 @@ pub enum Warning {
     NoDns,
     /// The gateway does not answer.
     GatewayIsSilent,
+    /// There is no certificate by which the network's server could be told from an impostor.
+    NoAuthority,
+}
+
+/// A line of the log of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When, in seconds since 1970 by the clock of the box.
+    pub at: i64,
+    /// Who wanted it; empty where nobody of the pages did.
+    pub by: String,
+    /// What happened.
+    pub event: Event,
+    /// What was tried.
+    pub candidate: Form,
+}
+
+/// What can happen to a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A trial has begun.
+    Begun,
+    /// It is to be tried when the machine starts the next time.
+    Planned,
+    /// That has been taken back.
+    Withdrawn,
+    /// The machine has started, and it is being tried.
+    Activated,
+    /// It came from a stick or the boot partition.
+    Provisioned,
+    /// A change has ended.
+    Ended(Ending),
 }
 
 #[cfg(test)]
@@ -233,16 +312,28 @@ mod tests {
     fn lines_are_read_as_they_are_written() {
         let requests = [
             Request::Show {},
-            Request::Try { form: Form { mode: "dhcp".into(), ..Form::default() }, force: false },
+            Request::Try {
+                form: Form { mode: "dhcp".into(), ..Form::default() },
+                force: false,
+                at_start: true,
+                by: "admin".into(),
+            },
             Request::Confirm { nonce: "abc".into(), local: "192.0.2.5".parse().unwrap() },
             Request::Extend {},
-            Request::Cancel {},
+            Request::Cancel { by: "admin".into() },
             Request::Reset {},
         ];
         for request in requests {
             let line = encode(&request);
             assert_eq!(Request::decode(line.trim_end().as_bytes()).unwrap(), request, "{line}");
         }
+    }
+
+    #[test]
+    fn names_are_for_one_line_of_a_log() {
+        let long = format!(r#"{{"request":"cancel","by":"a\n{}"}}"#, "x".repeat(200));
+        let Request::Cancel { by } = Request::decode(long.as_bytes()).unwrap() else { panic!("something else") };
+        assert!(by.starts_with("ax") && by.len() == 100, "{by}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use netcfg::config::{Config, Form};
 use netcfg::plan::{Plan, Port};
 
 fn port() -> Port {
-    Port { name: "end0".into(), mac: [0xdc, 0xa6, 0x32, 0x12, 0xab, 0xcd] }
+    Port { name: "end0".into(), mac: [0xdc, 0xa6, 0x32, 0x12, 0xab, 0xcd], link_local: Some([169, 254, 7, 8].into()) }
 }
 
 fn config(mode: &str, address: &str, gateway: &str, change: impl FnOnce(&mut Form)) -> Config {
@@ -18,9 +18,17 @@ fn config(mode: &str, address: &str, gateway: &str, change: impl FnOnce(&mut For
 
 fn check(name: &str, plan: &Plan) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    testkit::golden::check(&plan.file, folder.join(format!("{name}.network")));
-    for line in ["LinkLocalAddressing=yes", "MulticastDNS=yes"] {
-        assert!(plan.file.lines().any(|found| found == line), "{name} lacks {line}");
+    for (file, content) in &plan.files {
+        let golden = match *file {
+            "10-druckwart.network" => format!("{name}.network"),
+            "20-druckwart-old-vlan.network" => "old-vlan.network".to_owned(),
+            other => other.replace("10-druckwart", name),
+        };
+        testkit::golden::check(content, folder.join(golden));
+    }
+    let port_file = &plan.files["10-druckwart.network"];
+    for line in ["LinkLocalAddressing=ipv6", "MulticastDNS=yes", "Address=169.254.7.8/16"] {
+        assert!(port_file.lines().any(|found| found == line), "{name} lacks {line}");
     }
 }
 
@@ -53,6 +61,13 @@ fn layouts_are_as_they_were_read_and_found_good() {
     check("trial-other-subnet", &Plan::trial(&port(), &fixed, &moved));
     check("trial-same-address", &Plan::trial(&port(), &fixed, &all));
     check("rescue", &Plan::rescue(&port(), &fixed));
+    let vlan = config("static", "192.168.7.20/24", "192.168.7.1", |form| form.vlan = "7".into());
+    check("vlan", &Plan::settled(&port(), &vlan));
+    check("vlan-rescue", &Plan::rescue(&port(), &vlan));
+    // Beside it nothing else: it is another network.
+    assert_eq!(Plan::trial(&port(), &dhcp, &vlan), Plan::settled(&port(), &vlan));
+    let bare = Plan::settled(&Port { link_local: None, ..port() }, &dhcp);
+    assert!(!bare.files["10-druckwart.network"].contains("169.254."));
     assert_eq!(Plan::settled(&port(), &dhcp).host_name.as_str(), "druckwart-12abcd");
     assert_eq!(Plan::settled(&port(), &all).host_name.as_str(), "reception");
 }

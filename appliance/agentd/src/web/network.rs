@@ -7,19 +7,23 @@ use axum::Extension;
 use axum::extract::Query;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use netcfg::config::{Fault, Field, FieldError, Form};
+use netcfg::config::Form;
 use netcfg::disk::Origin;
-use netcfg::request::{Answer, Ending, Link, Refusal, Request, Stage, Status, TrialStatus, Warning};
+use netcfg::request::{
+    Answer, Authentication, Ending, Link, LinkAddress, Refusal, Request, Stage, Status, TrialStatus, Warning,
+};
 use serde::Deserialize;
 use webkit::device_view::StatusPill;
 use webkit::form::CheckedForm;
 use webkit::listen::LocalAddress;
 use webkit::page::{AlsoAsks, Problem};
 use webkit::site::Visit;
-use webkit::text::{Lang, fill};
+use webkit::text::fill;
 
 use super::Parts;
 use super::devices::NoFields;
+use super::network_form::{FormView, Sent};
+use super::network_log::wanted;
 use super::network_texts::Texts;
 use super::{proxy, rights};
 use crate::netcfgd::NetcfgdError;
@@ -38,13 +42,15 @@ struct Page {
     notes: Vec<Note>,
     state: Option<State>,
     trial: Option<Trial>,
+    /// What waits for the next start.
+    planned: Option<String>,
     form: Option<FormView>,
     proxy: proxy::View,
 }
 
-struct Note {
+pub(super) struct Note {
     kind: &'static str,
-    words: String,
+    pub(super) words: String,
 }
 
 struct State {
@@ -56,6 +62,8 @@ struct State {
 
 struct Trial {
     words: &'static str,
+    /// Whether the present addresses answer meanwhile.
+    is_beside: bool,
     seconds_left: u64,
     stage: Stage,
     can_extend: bool,
@@ -68,45 +76,6 @@ struct NewAddress {
     confirm: String,
     ask: String,
     then: String,
-}
-
-struct FormView {
-    is_static: bool,
-    ipv6: String,
-    main: Vec<Input>,
-    more: Vec<Input>,
-    ipv6_inputs: Vec<Input>,
-    more_is_open: bool,
-    problem: Option<&'static str>,
-    mode_problem: Option<String>,
-    /// Warnings that were shown; then the form offers to go on all the same.
-    warnings: Vec<&'static str>,
-}
-
-struct Input {
-    name: &'static str,
-    label: &'static str,
-    hint: &'static str,
-    example: &'static str,
-    value: String,
-    error: Option<String>,
-}
-
-/// The form as it is sent: the configuration and whether warnings are set aside.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Sent {
-    mode: String,
-    address: String,
-    prefix: String,
-    gateway: String,
-    dns: String,
-    host_name: String,
-    ntp: String,
-    ipv6: String,
-    ipv6_address: String,
-    ipv6_gateway: String,
-    force: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -156,8 +125,10 @@ pub(super) async fn attempt(
     rights::may_change_network(&visit)?;
     let t = Texts::of(visit.lang());
     let force = sent.force.is_some();
+    let at_start = sent.when == "start";
     let form = Form::from(sent);
-    let answer = match parts.netcfgd.ask(&Request::Try { form: form.clone(), force }).await {
+    let by = who(&visit);
+    let answer = match parts.netcfgd.ask(&Request::Try { form: form.clone(), force, at_start, by }).await {
         Ok(answer) => answer,
         Err(error) => return Ok(without_netcfgd(&visit, proxy_view(&visit, &parts).await?, &error)),
     };
@@ -178,7 +149,7 @@ pub(super) async fn attempt(
         Refusal::Fields(errors) => page.form = Some(FormView::of(visit.lang(), &form, &errors)),
         other => {
             page.form = page.form.map(|_| FormView::of(visit.lang(), &form, &[]));
-            page.notes.push(Note { kind: "critical", words: refusal(t, &other).to_owned() });
+            page.notes.push(Note { kind: "critical", words: refusal(t, &other) });
         }
     }
     Ok(visit.page_with_status(StatusCode::UNPROCESSABLE_ENTITY, t.title, &page))
@@ -197,7 +168,13 @@ pub(super) async fn cancel(
     Extension(parts): Extension<Parts>,
     CheckedForm(NoFields {}): CheckedForm<NoFields>,
 ) -> Result<Response, Problem> {
-    order(&visit, &parts, &Request::Cancel {}).await
+    let by = who(&visit);
+    order(&visit, &parts, &Request::Cancel { by }).await
+}
+
+/// For the log of changes.
+fn who(visit: &Visit) -> String {
+    format!("{} ({})", visit.user(), visit.peer.to_canonical())
 }
 
 async fn order(visit: &Visit, parts: &Parts, request: &Request) -> Result<Response, Problem> {
@@ -249,7 +226,7 @@ pub(super) async fn confirm(
     Ok(visit.page_with_status(status, title, &page))
 }
 
-async fn status(parts: &Parts) -> Result<Status, NetcfgdError> {
+pub(super) async fn status(parts: &Parts) -> Result<Status, NetcfgdError> {
     match parts.netcfgd.ask(&Request::Show {}).await? {
         Answer::Status(status) => Ok(*status),
         // Only a status answers this; anything else is not our netcfgd.
@@ -332,6 +309,7 @@ impl Page {
             notes: Vec::new(),
             state: None,
             trial: None,
+            planned: None,
             form: None,
             proxy,
         }
@@ -367,6 +345,7 @@ impl Page {
             notes,
             state: Some(State::of(t, status)),
             trial: status.trial.as_ref().map(|trial| Trial::of(t, trial, way)),
+            planned: status.planned.as_ref().map(|planned| fill(t.planned_text, &[&wanted(planned)])),
             form,
             proxy,
         }
@@ -388,19 +367,22 @@ impl State {
             facts.push((t.speed, format!("{speed} Mbit/s")));
         }
         facts.push((t.obtained, if is_dhcp { t.dhcp } else { t.fixed }.to_owned()));
-        facts.push((t.addresses, listed(addresses(link))));
+        facts.push((t.addresses, listed(addresses(t, link))));
         if let Some(lease) = &link.lease {
             facts.push((t.lease, lease_words(t, lease)));
         }
         facts.push((t.gateway, listed(link.gateways.iter().map(ToString::to_string))));
         facts.push((t.dns, listed(link.dns.iter().map(ToString::to_string))));
         facts.push((t.mac, mac(link.mac)));
+        if let Some(state) = link.dot1x {
+            facts.push(("802.1X", dot1x_words(t, state).to_owned()));
+        }
         facts.push((t.names, format!("{}.local", status.host_name)));
         Self { pill, facts, can_be_kept: is_dhcp && link.lease.is_some() && status.trial.is_none() }
     }
 }
 
-fn addresses(link: &Link) -> impl Iterator<Item = String> {
+fn addresses(t: &Texts, link: &Link) -> impl Iterator<Item = String> {
     // What a person would type first comes first.
     let rank = |address: IpAddr| match address {
         IpAddr::V4(address) => u8::from(address.is_link_local()) * 2,
@@ -408,7 +390,10 @@ fn addresses(link: &Link) -> impl Iterator<Item = String> {
     };
     let mut addresses: Vec<_> = link.addresses.iter().map(|one| (rank(one.address), one)).collect();
     addresses.sort_by_key(|(rank, _)| *rank);
-    addresses.into_iter().map(|(_, one)| format!("{}/{}", one.address, one.prefix))
+    addresses.into_iter().map(|(_, LinkAddress { address, prefix, vlan, .. })| match vlan {
+        None => format!("{address}/{prefix}"),
+        Some(vlan) => format!("{address}/{prefix} ({} {})", t.vlan_short, vlan.number()),
+    })
 }
 
 fn listed(words: impl Iterator<Item = String>) -> String {
@@ -424,6 +409,14 @@ fn lease_words(t: &Texts, lease: &netcfg::request::Lease) -> String {
     }
 }
 
+fn dot1x_words(t: &Texts, state: Authentication) -> &'static str {
+    match state {
+        Authentication::Passed => t.dot1x_passed,
+        Authentication::Pending => t.dot1x_pending,
+        Authentication::Impossible => t.dot1x_impossible,
+    }
+}
+
 fn mac(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
@@ -431,9 +424,11 @@ fn mac(mac: [u8; 6]) -> String {
 impl Trial {
     fn of(t: &'static Texts, trial: &TrialStatus, way: &Way) -> Self {
         let words = match trial.stage {
+            Stage::Plugging => t.plugging,
             Stage::Checking => t.checking,
             Stage::Applying => t.applying,
             Stage::Awaiting if trial.at.is_empty() => t.awaiting_lease,
+            Stage::Awaiting if !trial.is_beside => t.awaiting_instead,
             Stage::Awaiting => t.awaiting,
             Stage::Committed => t.lingering,
         };
@@ -449,6 +444,7 @@ impl Trial {
         let has_links = matches!(trial.stage, Stage::Awaiting | Stage::Committed);
         Self {
             words,
+            is_beside: trial.is_beside,
             seconds_left: trial.seconds_left,
             stage: trial.stage,
             can_extend: trial.can_extend,
@@ -492,102 +488,17 @@ fn suggestion(status: &Status) -> Form {
     form
 }
 
-impl FormView {
-    fn of(lang: Lang, form: &Form, errors: &[FieldError]) -> Self {
-        let t = Texts::of(lang);
-        let error = |field: Field| {
-            let words: Vec<_> =
-                errors.iter().filter(|error| error.field == field).map(|error| fault(t, error)).collect();
-            (!words.is_empty()).then(|| words.join(" "))
-        };
-        let input = |field, name, label, hint, example, value: &String| Input {
-            name,
-            label,
-            hint,
-            example,
-            value: value.clone(),
-            error: error(field),
-        };
-        let main = vec![
-            input(Field::Address, "address", t.address, "", "192.168.1.20", &form.address),
-            input(Field::Prefix, "prefix", t.prefix, t.prefix_hint, "24", &form.prefix),
-            input(Field::Gateway, "gateway", t.gateway, "", "192.168.1.1", &form.gateway),
-        ];
-        let more = vec![
-            input(Field::Dns, "dns", t.dns, t.dns_hint, "192.168.1.1", &form.dns),
-            input(Field::HostName, "host_name", t.host_name, t.host_name_hint, "druckwart-office", &form.host_name),
-            input(Field::Ntp, "ntp", t.ntp, t.ntp_hint, "", &form.ntp),
-        ];
-        let ipv6_inputs = vec![
-            input(Field::Ipv6Address, "ipv6_address", t.ipv6_address, "", "2001:db8::20/64", &form.ipv6_address),
-            input(Field::Ipv6Gateway, "ipv6_gateway", t.ipv6_gateway, "", "fe80::1", &form.ipv6_gateway),
-        ];
-        let more_is_open = more.iter().skip(1).chain(&ipv6_inputs).any(|input| input.error.is_some());
-        Self {
-            is_static: form.mode == "static",
-            ipv6: if form.ipv6.is_empty() { "auto".to_owned() } else { form.ipv6.clone() },
-            main,
-            more,
-            ipv6_inputs,
-            more_is_open,
-            problem: (!errors.is_empty()).then_some(t.nothing_changed),
-            mode_problem: error(Field::Mode).or(error(Field::Ipv6)),
-            warnings: Vec::new(),
-        }
-    }
-}
-
-impl From<Sent> for Form {
-    fn from(sent: Sent) -> Self {
-        let is_static = sent.mode.trim() == "static";
-        // The fields of a fixed address are on the page in every mode; they count in one.
-        let of_static = |text: String| if is_static { text } else { String::new() };
-        let fixed_ipv6 = sent.ipv6.trim() == "static";
-        let of_ipv6 = |text: String| if fixed_ipv6 { text } else { String::new() };
-        Self {
-            address: of_static(sent.address),
-            prefix: of_static(sent.prefix),
-            gateway: of_static(sent.gateway),
-            dns: of_static(sent.dns),
-            mode: sent.mode,
-            host_name: sent.host_name,
-            ntp: sent.ntp,
-            ipv6: sent.ipv6,
-            ipv6_address: of_ipv6(sent.ipv6_address),
-            ipv6_gateway: of_ipv6(sent.ipv6_gateway),
-        }
-    }
-}
-
-fn fault(t: &Texts, error: &FieldError) -> String {
-    let words = match error.fault {
-        Fault::Missing => t.fault_missing,
-        Fault::UnknownWord => t.fault_unknown_word,
-        Fault::NotAnAddress => t.fault_not_an_address,
-        Fault::NotAPrefix if matches!(error.field, Field::Ipv6Address) => t.fault_not_a_prefix_6,
-        Fault::NotAPrefix => t.fault_not_a_prefix,
-        Fault::TwoPrefixes => t.fault_two_prefixes,
-        Fault::NotForHosts => t.fault_not_for_hosts,
-        Fault::LinkLocal => t.fault_link_local,
-        Fault::IsTheSubnet => t.fault_is_the_subnet,
-        Fault::IsTheBroadcast => t.fault_is_the_broadcast,
-        Fault::OutsideTheSubnet => t.fault_outside,
-        Fault::IsTheBox => t.fault_is_the_box,
-        Fault::NotAName => t.fault_not_a_name,
-        Fault::TooMany => t.fault_too_many,
-    };
-    fill(words, &[&error.value])
-}
-
-fn refusal(t: &'static Texts, why: &Refusal) -> &'static str {
-    match why {
+fn refusal(t: &'static Texts, why: &Refusal) -> String {
+    let words = match why {
+        Refusal::Settling { seconds } => return fill(t.settling, &[seconds]),
         Refusal::Fields(_) => t.nothing_changed,
         Refusal::Busy => t.busy,
         Refusal::NoTrial | Refusal::WrongNonce | Refusal::WrongAddress => t.no_trial,
         Refusal::AlreadyExtended => t.already_extended,
         Refusal::NoCable => t.refused_no_cable,
         Refusal::NotUnderstood(_) => t.silent,
-    }
+    };
+    words.to_owned()
 }
 
 fn warning_words(t: &'static Texts, warning: Warning) -> &'static str {
@@ -595,14 +506,13 @@ fn warning_words(t: &'static Texts, warning: Warning) -> &'static str {
         Warning::NoGateway => t.warn_no_gateway,
         Warning::NoDns => t.warn_no_dns,
         Warning::GatewayIsSilent => t.warn_gateway,
+        Warning::NoAuthority => t.warn_no_authority,
     }
 }
 
-fn ending(t: &'static Texts, ending: &Ending, candidate: &Form) -> Note {
-    let wanted = match candidate.mode.as_str() {
-        "static" => format!("{}/{}", candidate.address, candidate.prefix),
-        _ => "DHCP".to_owned(),
-    };
+/// How a change ended.
+pub(super) fn ending(t: &'static Texts, ending: &Ending, candidate: &Form) -> Note {
+    let wanted = wanted(candidate);
     let (kind, words) = match ending {
         Ending::Committed => ("good", fill(t.ended_committed, &[&wanted])),
         Ending::InUse(by) => ("critical", fill(t.ended_in_use, &[&candidate.address, &mac(*by)])),

@@ -38,7 +38,8 @@ texts! {
         prefix: "Prefix or netmask", "Präfix oder Netzmaske";
         prefix_hint: "24 is 255.255.255.0", "24 ist 255.255.255.0";
         dns_hint: "Several are separated by blanks.", "Mehrere werden durch Leerzeichen getrennt.";
-        more: "More: name, time, IPv6", "Mehr: Name, Zeit, IPv6";
+        more: "More: name, time, VLAN, IPv6, 802.1X", "Mehr: Name, Zeit, VLAN, IPv6, 802.1X";
+        vlan_short: "VLAN", "VLAN";
         host_name: "Name of the box", "Name des Geräts";
         host_name_hint: "Empty: druckwart- and the end of the hardware address.",
             "Leer: druckwart- und das Ende der Hardware-Adresse.";
@@ -50,11 +51,67 @@ texts! {
         ipv6_off: "link-local only", "nur Link-Local";
         ipv6_address: "IPv6 address with prefix", "IPv6-Adresse mit Präfix";
         ipv6_gateway: "IPv6 gateway", "IPv6-Gateway";
+        vlan: "VLAN", "VLAN";
+        vlan_hint: "Its number, where the box is to use a tagged VLAN. Empty: none.",
+            "Seine Nummer, wenn das Gerät ein markiertes VLAN nutzen soll. Leer: keines.";
+        dot1x: "802.1X: the port asks who the box is", "802.1X: Der Anschluss fragt, wer das Gerät ist";
+        dot1x_off: "no", "nein";
+        dot1x_peap: "user and password (PEAP, MSCHAPv2)", "Benutzer und Passwort (PEAP, MSCHAPv2)";
+        dot1x_tls: "certificate (EAP-TLS)", "Zertifikat (EAP-TLS)";
+        dot1x_identity: "User name (identity)", "Benutzername (Identität)";
+        dot1x_anonymous: "Outer identity", "Äußere Identität";
+        dot1x_anonymous_hint: "The name that everyone on the cable can read. Empty: the user name.",
+            "Der Name, den jeder auf dem Kabel lesen kann. Leer: der Benutzername.";
+        dot1x_password: "802.1X password", "802.1X-Passwort";
+        secret_hint: "It is not shown. Empty: it stays as it is.", "Wird nicht angezeigt. Leer: Es bleibt, wie es ist.";
+        dot1x_authority: "Certificate of the authority", "Zertifikat der Zertifizierungsstelle";
+        pem_hint: "As text (PEM): open the file and copy all of it.", "Als Text (PEM): die Datei öffnen und alles kopieren.";
+        dot1x_server: "Name of the network's server", "Name des Servers im Netzwerk";
+        dot1x_server_hint: "As it stands in its certificate. Empty: any that the authority knows.",
+            "Wie er in dessen Zertifikat steht. Leer: jeder, den die Zertifizierungsstelle kennt.";
+        dot1x_certificate: "Certificate of the box", "Zertifikat des Geräts";
+        dot1x_key: "Private key of the box", "Privater Schlüssel des Geräts";
+        dot1x_key_password: "Password of the key", "Passwort des Schlüssels";
+        dot1x_passed: "the port lets the box in", "der Anschluss lässt das Gerät ein";
+        dot1x_pending: "the port has not let the box in", "der Anschluss hat das Gerät nicht eingelassen";
+        dot1x_impossible: "not possible: the program for it does not answer", "nicht möglich: Das Programm dafür antwortet nicht";
         try_it: "Try", "Ausprobieren";
+        at_start: "At the next start", "Beim nächsten Start";
+        at_start_text: "“At the next start” is for a box that moves to another network: nothing changes now. When it is switched on \
+            there, it uses these settings, and you have 30 minutes to open it at its new address. Otherwise the present ones return.",
+            "„Beim nächsten Start“ ist für ein Gerät, das in ein anderes Netz umzieht: Jetzt ändert sich nichts. Wird es dort \
+            eingeschaltet, nutzt es diese Einstellungen, und Sie haben 30 Minuten, es unter der neuen Adresse zu öffnen. Sonst \
+            kehren die jetzigen zurück.";
+        planned: "At the next start", "Beim nächsten Start";
+        planned_text: "When the box starts the next time, it tries {}. It has to be opened there within 30 minutes, or the present \
+            settings return.",
+            "Wenn das Gerät das nächste Mal startet, probiert es {}. Es muss dort innerhalb von 30 Minuten geöffnet werden, sonst \
+            kehren die jetzigen Einstellungen zurück.";
+        plugging: "The box has started with the planned settings and waits for a network cable.",
+            "Das Gerät ist mit den geplanten Einstellungen gestartet und wartet auf ein Netzwerkkabel.";
+        awaiting_instead: "The box uses the new settings in place of the former ones. Open it at its new address to keep them:",
+            "Das Gerät nutzt die neuen Einstellungen anstelle der bisherigen. Öffnen Sie es unter der neuen Adresse, um sie zu \
+            behalten:";
+        instead: "Meanwhile the box does not answer at its former address, so this page may stand still. If you do nothing, it comes \
+            back by itself.",
+            "Währenddessen antwortet das Gerät nicht unter der bisherigen Adresse; diese Seite kann also stillstehen. Tun Sie \
+            nichts, kommt es von selbst zurück.";
+        log: "Changes of the network", "Änderungen am Netzwerk";
+        log_text: "What was tried, by whom, and what came of it; newest first. The times are those of the box's clock.",
+            "Was von wem ausprobiert wurde und was daraus wurde; das Neueste zuerst. Die Zeiten sind die der Uhr des Geräts.";
+        log_empty: "Nothing has been changed so far.", "Bisher wurde nichts geändert.";
+        log_what: "What", "Was";
+        log_who: "Who", "Wer";
+        log_when: "When", "Wann";
+        log_begun: "Tried: {}", "Ausprobiert: {}";
+        log_planned: "Planned for the next start: {}", "Für den nächsten Start geplant: {}";
+        log_withdrawn: "No longer planned: {}", "Nicht mehr geplant: {}";
+        log_activated: "Begun at a start, as planned: {}", "Wie geplant beim Start begonnen: {}";
+        log_provisioned: "Taken from agent.toml on a stick or card: {}", "Aus agent.toml von Stick oder Karte übernommen: {}";
         force: "I have read this; try it all the same", "Das habe ich gelesen; trotzdem ausprobieren";
-        promise: "Nothing can go wrong: the present address stays until you have reached the box at the new one. Otherwise \
+        promise: "Nothing can go wrong: the change is kept only once you have reached the box at its new address. Otherwise \
             everything is as before after two minutes.",
-            "Es kann nichts schiefgehen: Die jetzige Adresse bleibt, bis Sie das Gerät unter der neuen erreicht haben. Sonst ist \
+            "Es kann nichts schiefgehen: Die Änderung bleibt nur, wenn Sie das Gerät unter der neuen Adresse erreicht haben. Sonst ist \
             nach zwei Minuten alles wie zuvor.";
         nothing_changed: "Nothing was changed. Please look at the fields that are marked.",
             "Es wurde nichts geändert. Bitte sehen Sie sich die markierten Felder an.";
@@ -89,6 +146,9 @@ texts! {
         to_the_pages: "To the network page", "Zur Netzwerkseite";
         busy: "Another change is being tried. Wait for its end or take it back.",
             "Es wird gerade eine andere Änderung ausprobiert. Warten Sie ihr Ende ab oder nehmen Sie sie zurück.";
+        settling: "The box is still bringing up its network, after a start or the last change. Nothing was changed; try again in {} s.",
+            "Das Gerät richtet nach einem Start oder der letzten Änderung noch sein Netzwerk ein. Es wurde nichts geändert; \
+            versuchen Sie es in {} s noch einmal.";
         no_trial: "No change is being tried any more.", "Es wird keine Änderung mehr ausprobiert.";
         already_extended: "The time has been extended already.", "Die Zeit wurde schon verlängert.";
         refused_no_cable: "There is no cable in the network port, so the address cannot be checked. Nothing was changed.",
@@ -122,6 +182,15 @@ texts! {
             "Ohne DNS-Server findet das Gerät keinen Manager über seinen Namen.";
         warn_gateway: "The gateway does not answer. Is it switched on, and is its address right?",
             "Das Gateway antwortet nicht. Ist es eingeschaltet, und stimmt seine Adresse?";
+        warn_no_authority: "Without the certificate of the authority anyone can pose as the network's server and get the password.",
+            "Ohne das Zertifikat der Zertifizierungsstelle kann sich jeder als Server des Netzwerks ausgeben und an das Passwort kommen.";
+        fault_not_a_vlan: "“{}” is no number from 1 to 4094.", "„{}“ ist keine Zahl von 1 bis 4094.";
+        fault_too_long: "This has more than 200 characters, or some that cannot be typed.",
+            "Das hat mehr als 200 Zeichen oder solche, die man nicht tippen kann.";
+        fault_not_a_certificate: "This is no certificate. It begins with -----BEGIN CERTIFICATE----- and has to be copied whole.",
+            "Das ist kein Zertifikat. Es beginnt mit -----BEGIN CERTIFICATE----- und muss ganz kopiert werden.";
+        fault_not_a_key: "This is no private key. It begins with -----BEGIN and PRIVATE KEY----- and has to be copied whole.",
+            "Das ist kein privater Schlüssel. Er beginnt mit -----BEGIN und PRIVATE KEY----- und muss ganz kopiert werden.";
         fault_missing: "Please fill this in.", "Bitte ausfüllen.";
         fault_unknown_word: "“{}” is not one of the choices.", "„{}“ steht nicht zur Wahl.";
         fault_not_an_address: "“{}” is no such address.", "„{}“ ist keine solche Adresse.";
