@@ -9,10 +9,12 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use jiff::Timestamp;
+use tokio::task::JoinSet;
 use webkit::certificate::CertificateKeeper;
-use webkit::listen::{Limits, Listener, serve};
+use webkit::listen::{Limits, ListenError, Listener, serve};
 use wire::sign::AgentKey;
 
+use crate::boxd::{self, Boxd};
 use crate::collector::Collector;
 use crate::explore;
 use crate::fault;
@@ -22,6 +24,7 @@ use crate::profiles::{self, ProfileCommand};
 use crate::provision::Provisioning;
 use crate::store::Store;
 use crate::traps::{self, TrapPorts};
+use crate::updates::Updates;
 use crate::uplink::Uplink;
 use crate::usb::{self, UsbReader};
 use crate::web;
@@ -78,9 +81,9 @@ struct Data {
 struct Run {
     #[command(flatten)]
     data: Data,
-    /// Address and port of the web pages
+    /// Address and port of the web pages; may be given several times
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:5443")]
-    listen: SocketAddr,
+    listen: Vec<SocketAddr>,
     /// Address and port for traps and informs, UDP and TCP; none takes no traps. Ports below 1024 need a privilege
     #[arg(long, value_name = "ADDRESS:PORT", default_value = traps::STANDARD, value_parser = trap_address)]
     trap_listen: TrapAddress,
@@ -90,6 +93,15 @@ struct Run {
     /// Where netcfgd is asked, on the appliance
     #[arg(long, value_name = "FILE", default_value = "/run/netcfgd/socket")]
     netcfgd: PathBuf,
+    /// Where boxd is asked, on the appliance
+    #[arg(long, value_name = "FILE", default_value = "/run/boxd/socket")]
+    boxd: PathBuf,
+    /// Folder in which bundles are left for boxd
+    #[arg(long, value_name = "FOLDER", default_value = boxcore::request::UPDATES)]
+    updates: PathBuf,
+    /// The key of the channel from which updates and licences come, on the appliance
+    #[arg(long, value_name = "FILE", default_value = "/etc/druckwart/channel.pub")]
+    channel_key: PathBuf,
     /// Socket on which this machine's bridge to USB printers is controlled
     #[arg(long, value_name = "PATH", default_value = usb::CONTROL)]
     usb_control: PathBuf,
@@ -161,16 +173,25 @@ async fn daemon(command: Run) -> Result<()> {
     // The one place where the process chooses its cryptography; everything below takes it from here.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = command.data.folder();
-    let listener = Listener::bind(command.listen).await?;
+    let mut listeners = Vec::new();
+    for address in command.listen {
+        listeners.push(Listener::bind(address).await?);
+    }
     let (store, key) = match Store::open(&folder).map_err(Into::into).and_then(|store| Ok((store, agent_key(&folder)?)))
     {
         Ok((store, key)) => (Arc::new(store), Arc::new(key)),
-        Err(error) => return fault::tell(listener, &folder, error, stop_signal()).await,
+        Err(error) => {
+            // The first is where people come first.
+            let listener = listeners.into_iter().next().context("there is no address to listen on")?;
+            return fault::tell(listener, &folder, error, stop_signal()).await;
+        }
     };
     let host_name = host_name();
     let certificate =
         Arc::new(CertificateKeeper::load_or_make(&folder, std::slice::from_ref(&host_name), Timestamp::now())?);
-    log::info!(address:% = listener.address(), data:% = folder.display(); "the pages are at https://{}", listener.address());
+    for listener in &listeners {
+        log::info!(address:% = listener.address(), data:% = folder.display(); "the pages are at https://{}", listener.address());
+    }
     let ports = match command.trap_listen.0 {
         Some(address) => TrapPorts::open(address).await,
         None => TrapPorts::none(),
@@ -189,6 +210,8 @@ async fn daemon(command: Run) -> Result<()> {
     let (collector, collector_handle) = Collector::new(store.clone(), profiles::load_what_is_right(&profiles)?, ports)?;
     let (uplink, uplink_handle) = Uplink::new(store.clone(), key.clone(), host_name)?;
     let (usb_reader, usb_handle) = UsbReader::new(store.clone(), command.usb_control, command.usb_bridge);
+    let boxd = Boxd::at(&command.boxd);
+    let box_watch = boxd::watch(boxd.clone(), store.clone());
     let router = web::router(web::Parts {
         store,
         collector: collector_handle,
@@ -196,14 +219,28 @@ async fn daemon(command: Run) -> Result<()> {
         uplink: uplink_handle,
         agent: key.agent_id(),
         netcfgd: Netcfgd::at(&command.netcfgd),
+        updates: Updates::new(boxd, &command.updates, &command.channel_key),
     });
-    let server = serve(listener, certificate, router, Limits { plain: web::OPEN, ..Limits::default() }, stop_signal());
+    let limits = Limits { plain: web::OPEN, large: web::LARGE, ..Limits::default() };
+    let mut servers = JoinSet::new();
+    for listener in listeners {
+        servers.spawn(serve(listener, certificate.clone(), router.clone(), limits.clone(), stop_signal()));
+    }
     tokio::select! {
         () = collector.run() => Ok(()),
         () = uplink.run() => Ok(()),
         () = usb_reader.run() => Ok(()),
-        ended = server => ended.context("the pages stopped"),
+        () = box_watch => Ok(()),
+        ended = all(servers) => ended.context("the pages stopped"),
     }
+}
+
+/// Waits for the end of all, or the failure of one.
+async fn all(mut servers: JoinSet<Result<(), ListenError>>) -> Result<()> {
+    while let Some(ended) = servers.join_next().await {
+        ended.context("a listener was lost")??;
+    }
+    Ok(())
 }
 
 /// SIGTERM of a service manager or Ctrl-C of a person.

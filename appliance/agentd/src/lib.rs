@@ -2,6 +2,7 @@
 //!
 //! Runs without privilege. It changes no network setting and touches no USB device; other daemons do that.
 
+pub mod boxd;
 pub mod cli;
 pub mod collector;
 pub mod driver;
@@ -21,6 +22,7 @@ pub mod snmp_options;
 pub mod store;
 pub mod tcp;
 pub mod traps;
+pub mod updates;
 pub mod uplink;
 pub mod usb;
 pub mod web;

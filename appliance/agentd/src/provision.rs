@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use agent_core::search::Kinds;
 use agent_core::snmp::{AuthProtocol, KeyExtension, Keyed, PrivProtocol, Secret, Transport, User, UserError, Version};
+use boxcore::prepared::BoxTable;
 use netcfg::disk::NetworkTable;
 use netcfg::fault::{TomlFault, from_toml};
 use serde::Deserialize;
@@ -86,6 +87,7 @@ pub enum ProvisionError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "a table that is only checked is read all the same")]
 struct File {
     manager: Option<ManagerTable>,
     proxy: Option<ProxyTable>,
@@ -94,6 +96,8 @@ struct File {
     schedule: Option<ScheduleTable>,
     // netcfgd's: checked here, so that one file is right or wrong as a whole, and applied there.
     network: Option<NetworkTable>,
+    // boxd's, in the same way.
+    r#box: Option<BoxTable>,
     #[serde(default)]
     snmp_user: Vec<UserTable>,
 }
@@ -355,6 +359,9 @@ mod tests {
         assert!(fault("[network]\nmode = \"static\"\naddress = \"192.0.2.1\"").contains("prefix is missing"));
         assert!(Provisioning::parse("[network]\nmode = \"dhcp\"").is_ok());
         assert!(fault("[proxy]\nurl = \"https://proxy\"").contains("no address of a proxy"));
+        assert!(fault("[box]\ntime_zone = \"Berlin!\"").contains("Europe/Berlin"));
+        assert!(fault("[box]\ntimezone = \"UTC\"").contains("line 2"));
+        assert!(Provisioning::parse("[box]\ntime_zone = \"Europe/Berlin\"\nreset = \"done\"").is_ok());
         assert!(fault("[schedule]\npoll_seconds = 0").contains("poll_seconds"));
         assert!(fault("[schedule]\npol_seconds = 9").contains("pol_seconds"));
     }

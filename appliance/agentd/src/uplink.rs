@@ -4,6 +4,7 @@
 //! named by the hop that failed, shown on the page, and tried again later.
 
 mod http;
+mod reached;
 mod tls;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +19,9 @@ use wire::message::{FaultCode, RegisterForManagement, Request, Response};
 use wire::sign::AgentKey;
 use wire::xml::encode_request;
 
-pub use http::{DeliveryError, Hop, HopReport, gunzip as unpack};
+pub use http::{DeliveryError, Hop, HopReport, gunzip as unpack, reason, web_client};
 
+use self::reached::Reached;
 use crate::settings::{ManagerAddress, Proxy};
 use crate::store::Store;
 use crate::store::outbox::Waiting;
@@ -83,6 +85,7 @@ pub struct Uplink {
     last_tidy: Option<Instant>,
     failures: u32,
     not_before: Instant,
+    reached: Reached,
 }
 
 impl Uplink {
@@ -102,6 +105,7 @@ impl Uplink {
             last_tidy: None,
             failures: 0,
             not_before: Instant::now(),
+            reached: Reached::of_service(),
         };
         Ok((uplink, handle))
     }
@@ -265,6 +269,7 @@ impl Uplink {
 
     fn succeed(&mut self) {
         self.failures = 0;
+        self.reached.set(true);
         let mut connection = lock(&self.handle.connection);
         *connection = Connection { last_success: Some(Timestamp::now()), ..Connection::default() };
     }
@@ -274,6 +279,7 @@ impl Uplink {
         let pause = jittered(pause).max(error.retry_after().unwrap_or_default());
         self.failures = self.failures.saturating_add(1);
         self.not_before = Instant::now() + pause;
+        self.reached.set(matches!(error, DeliveryError::Refused(_) | DeliveryError::Busy { .. }));
         let mut connection = lock(&self.handle.connection);
         let words = error.to_string();
         let same = connection.last_failure.as_ref().is_some_and(|(_, before)| *before == words);

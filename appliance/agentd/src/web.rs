@@ -1,5 +1,6 @@
 //! The pages. `router` is the table of all of them; each has a file of its own.
 
+mod appliance;
 mod devices;
 mod discovery;
 mod manager;
@@ -10,11 +11,14 @@ mod network_texts;
 mod proxy;
 mod rights;
 mod snmp;
+mod update_texts;
+mod updates;
 mod usb;
 
 use std::sync::Arc;
 
 use anyhow::Context;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use jiff::tz::TimeZone;
@@ -27,6 +31,7 @@ pub use webkit::login::ADMINISTRATOR;
 
 use crate::netcfgd::Netcfgd;
 use crate::store::{Store, StoreError};
+use crate::updates::Updates;
 use crate::{collector, uplink, usb as usb_printers};
 
 /// What the pages show and order.
@@ -44,6 +49,8 @@ pub struct Parts {
     pub agent: AgentId,
     /// The way to netcfgd, where there is one.
     pub netcfgd: Netcfgd,
+    /// The way to boxd, and of bundles to it.
+    pub updates: Updates,
 }
 
 impl Parts {
@@ -60,6 +67,8 @@ impl Parts {
 
 /// Paths that need neither log-in nor TLS.
 pub const OPEN: &[&str] = &[network::CONFIRM];
+/// Paths to which more may be sent than a form, and how much: a bundle and what is around it.
+pub const LARGE: &[(&str, usize)] = &[(updates::UPLOAD, (256 << 20) + (64 << 10))];
 
 /// All pages, behind the log-in.
 pub fn router(parts: Parts) -> Router {
@@ -72,6 +81,8 @@ pub fn router(parts: Parts) -> Router {
         zone: TimeZone::system(),
         open: OPEN,
     };
+    let is_box = parts.updates.boxd().is_there();
+    let settings = SiteSettings { nav: if is_box { nav_of_box } else { nav }, ..settings };
     let pages = Router::new()
         .route("/", get(devices::list))
         .route("/devices.csv", get(devices::csv))
@@ -106,8 +117,31 @@ pub fn router(parts: Parts) -> Router {
         .route("/manager/test", post(manager::test))
         .route("/manager/send", post(manager::send))
         .route("/manager/sent", get(manager::sent))
+        .merge(if is_box { box_pages() } else { Router::new() })
         .layer(Extension(parts));
     Site::new(settings, users).router(pages)
+}
+
+/// Pages that only the appliance has.
+fn box_pages() -> Router {
+    Router::new()
+        .route("/updates", get(updates::show))
+        // How much may be sent is bounded by the listener, and by what is free.
+        .route(updates::UPLOAD, post(updates::upload).layer(DefaultBodyLimit::disable()))
+        .route("/updates/fetch", post(updates::fetch))
+        .route("/updates/restart", post(updates::restart))
+        .route("/box", get(appliance::show))
+        .route("/box/zone", post(appliance::zone))
+        .route("/box/licence", post(appliance::licence))
+        .route("/box/reset-network", post(appliance::reset_network))
+        .route("/box/erase", post(appliance::erase))
+}
+
+fn nav_of_box(lang: Lang) -> Vec<NavItem> {
+    let mut items = nav(lang);
+    items.push(NavItem { href: "/updates", label: "Updates" });
+    items.push(NavItem { href: "/box", label: lang.pick("Box", "Gerät") });
+    items
 }
 
 fn nav(lang: Lang) -> Vec<NavItem> {

@@ -78,7 +78,8 @@ fn not_a_form() -> Problem {
     )
 }
 
-fn out_of_date() -> Problem {
+/// A form whose token is not that of the session.
+pub fn out_of_date() -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         ["This form is out of date", "Dieses Formular ist nicht mehr gültig"],

@@ -62,6 +62,8 @@ pub struct Limits {
     pub lifetime: Duration,
     /// Most bytes of a request's body.
     pub body: usize,
+    /// Paths whose requests may have larger bodies, and how large: uploads that are never held in memory.
+    pub large: &'static [(&'static str, usize)],
     /// Time for requests in hand when the listener stops.
     pub farewell: Duration,
     /// Paths that are answered without TLS too; visitors of all others are sent on to TLS.
@@ -80,6 +82,7 @@ impl Default for Limits {
             head: Duration::from_secs(20),
             lifetime: Duration::from_secs(15 * 60),
             body: 8 << 20,
+            large: &[],
             farewell: Duration::from_secs(5),
             plain: &[],
         }
@@ -200,20 +203,20 @@ impl Connection {
         };
         let Ok(local) = stream.get_ref().0.local_addr() else { return };
         let limits = self.limits.clone();
-        let router = self.router.map_request(move |request| prepared(request, self.peer, local, limits.body));
+        let router = self.router.map_request(move |request| prepared(request, self.peer, local, &limits));
         let connection = http(&self.limits).serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         finish(watcher.watch(connection), &self.limits).await;
     }
 
     async fn answer_plain(self, stream: TcpStream, watcher: hyper_util::server::graceful::Watcher) {
         let Ok(local) = stream.local_addr() else { return };
-        let (peer, body) = (self.peer, self.limits.body);
+        let peer = self.peer;
         let service = service_fn(|request: Request<Incoming>| {
             let router = self.router.clone();
-            let is_plain = self.limits.plain.contains(&request.uri().path());
+            let limits = self.limits.clone();
             async move {
-                match is_plain {
-                    true => router.oneshot(prepared(request, peer, local, body)).await,
+                match limits.plain.contains(&request.uri().path()) {
+                    true => router.oneshot(prepared(request, peer, local, &limits)).await,
                     false => Ok::<_, Infallible>(to_https(&request)),
                 }
             }
@@ -224,7 +227,9 @@ impl Connection {
 }
 
 /// A request with a bound to its body, and with what its handlers may want to know of the connection.
-fn prepared(request: Request<Incoming>, peer: SocketAddr, local: SocketAddr, body_limit: usize) -> Request<Body> {
+fn prepared(request: Request<Incoming>, peer: SocketAddr, local: SocketAddr, limits: &Limits) -> Request<Body> {
+    let large = limits.large.iter().find(|(path, _)| *path == request.uri().path());
+    let body_limit = large.map_or(limits.body, |(_, most)| *most);
     let mut request = request.map(|body| Body::new(Limited::new(body, body_limit)));
     request.extensions_mut().insert(ConnectInfo(peer));
     request.extensions_mut().insert(LocalAddress(local));

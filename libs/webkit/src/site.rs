@@ -26,7 +26,7 @@ use crate::{
     moment::Viewer,
     page::{self, Problem},
     password::Passwords,
-    session::{Session, Sessions, credential_of},
+    session::{Session, Sessions, credential_of, equal_secrets},
     text::Lang,
     throttle::Throttle,
 };
@@ -175,6 +175,11 @@ impl Visit {
     /// What every form on the page must carry in a hidden field `csrf`.
     pub fn csrf(&self) -> &str {
         self.session.as_ref().map_or("", |session| &session.csrf)
+    }
+
+    /// Whether a form carried it. For forms that [`crate::form::CheckedForm`] does not read, such as uploads.
+    pub fn is_csrf(&self, sent: &str) -> bool {
+        self.session.as_ref().is_some_and(|session| equal_secrets(sent, &session.csrf))
     }
 
     /// Leads on to another page of this site after a form was taken (303).

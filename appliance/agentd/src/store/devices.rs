@@ -100,6 +100,11 @@ fn words(things: impl IntoIterator<Item = impl ToString>) -> String {
 }
 
 impl Store {
+    /// How many devices there are.
+    pub fn device_count(&self) -> Result<u64> {
+        Ok(self.connection().query_row("SELECT count(*) FROM device", [], |row| row.get(0))?)
+    }
+
     /// Every device that is polled: not those whose user is gone.
     pub fn targets(&self) -> Result<Vec<Target>> {
         let connection = self.connection();

@@ -248,6 +248,26 @@ impl Store {
         })
     }
 
+    /// Where releases are fetched from, if that was set.
+    pub fn update_address(&self) -> Result<Option<String>> {
+        setting(&self.connection(), "update_address")
+    }
+
+    /// Sets where releases are fetched from.
+    pub fn set_update_address(&self, address: &str) -> Result<()> {
+        self.transaction(|change| set(change, "update_address", address))
+    }
+
+    /// The licence, as the channel signed it.
+    pub fn licence(&self) -> Result<Option<String>> {
+        setting(&self.connection(), "licence")
+    }
+
+    /// Keeps a licence in the place of the one before.
+    pub fn set_licence(&self, text: &str) -> Result<()> {
+        self.transaction(|change| set(change, "licence", text))
+    }
+
     /// Notes that the manager does not know this agent (any more): it has to register, and to tell everything anew.
     pub fn set_unregistered(&self) -> Result<()> {
         self.transaction(|change| {

@@ -83,6 +83,29 @@ impl DeliveryError {
     }
 }
 
+/// A client for an address that is no manager's: whom this machine trusts.
+pub fn web_client(url: &Url) -> Result<reqwest::Client> {
+    let mut builder = reqwest::Client::builder();
+    if url.scheme() == "https" {
+        builder = builder.tls_backend_preconfigured(tls::client_config(None)?);
+    }
+    let builder =
+        builder.redirect(Policy::none()).no_proxy().connect_timeout(CONNECT_TIMEOUT).user_agent(super::software());
+    builder.build().context("the HTTP client cannot be set up")
+}
+
+/// Why a request failed, from the innermost error: the outer ones only name the address.
+pub fn reason(error: &reqwest::Error) -> String {
+    if let Some(status) = error.status() {
+        return format!("it answers {status}");
+    }
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(inner) = innermost.source() {
+        innermost = inner;
+    }
+    innermost.to_string()
+}
+
 /// A client for one manager.
 pub struct Client {
     http: reqwest::Client,

@@ -1,0 +1,187 @@
+//! The way to boxd: one connection, one line, one answer. The agent asks; only boxd updates, resets and restarts the box. And what
+//! boxd says of the box becomes a remark in the next report.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxcore::health::Fault;
+use boxcore::request::{Answer, LONGEST_LINE, Request, Status, encode};
+use boxcore::update::Stage;
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::time::{sleep, timeout};
+use wire::notes::Remark;
+use wire::vocab::RemarkCode;
+
+use crate::store::{Store, StoreError};
+
+/// Longest wait: boxd itself asks RAUC.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Between two looks at how the box is.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Where boxd is asked.
+#[derive(Debug, Clone)]
+pub struct Boxd {
+    socket: PathBuf,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum BoxdError {
+    #[error("there is no boxd on this machine")]
+    Absent,
+    #[error("boxd does not answer")]
+    Silent(#[source] std::io::Error),
+    #[error("boxd sends this agent away")]
+    SentAway,
+    #[error("boxd answers what this agent does not understand")]
+    NotUnderstood,
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Boxd {
+    /// At a socket, which need not be there.
+    pub fn at(socket: &Path) -> Self {
+        Self { socket: socket.to_owned() }
+    }
+
+    /// Whether this machine is a box: the folder of the socket is there before the agent starts.
+    pub fn is_there(&self) -> bool {
+        self.socket.parent().is_some_and(Path::is_dir)
+    }
+
+    /// How things stand.
+    pub async fn status(&self) -> Result<Status, BoxdError> {
+        match self.ask(&Request::Show {}).await? {
+            Answer::Status(status) => Ok(*status),
+            _ => Err(BoxdError::NotUnderstood),
+        }
+    }
+
+    /// Asks; a refusal is an error.
+    pub async fn ask(&self, request: &Request) -> Result<Answer, BoxdError> {
+        let answer = timeout(PATIENCE, self.exchange(request)).await;
+        let answer =
+            answer.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())).map_err(|error| match error.kind() {
+                ErrorKind::NotFound => BoxdError::Absent,
+                _ => BoxdError::Silent(error),
+            })?;
+        if answer.is_empty() {
+            return Err(BoxdError::SentAway);
+        }
+        match serde_json::from_slice(&answer).map_err(|_| BoxdError::NotUnderstood)? {
+            Answer::Refused { why } => Err(BoxdError::Refused(why)),
+            answer => Ok(answer),
+        }
+    }
+
+    async fn exchange(&self, request: &Request) -> std::io::Result<Vec<u8>> {
+        let mut stream = UnixStream::connect(&self.socket).await?;
+        stream.write_all(encode(request).as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(LONGEST_LINE as u64).read_to_end(&mut answer).await?;
+        Ok(answer)
+    }
+}
+
+/// Tells the manager, in the next report, what is wrong with the box; for ever.
+pub async fn watch(boxd: Boxd, store: Arc<Store>) {
+    if !boxd.is_there() {
+        return std::future::pending().await;
+    }
+    loop {
+        if let Ok(status) = boxd.status().await {
+            let store = store.clone();
+            let told = tokio::task::spawn_blocking(move || tell(&store, &status)).await;
+            if !matches!(told, Ok(Ok(()))) {
+                log::error!("what boxd says of the box cannot be kept");
+            }
+        }
+        sleep(LOOK).await;
+    }
+}
+
+fn tell(store: &Store, status: &Status) -> Result<(), StoreError> {
+    for (code, since, text) in remarks(status) {
+        let code = RemarkCode::from_keyword(code);
+        match text {
+            Some(text) => store.say_of_self(&Remark { code, since, text })?,
+            None => store.unsay_of_self(&code)?,
+        }
+    }
+    Ok(())
+}
+
+/// What is to be said, and what is not, of what could be.
+fn remarks(status: &Status) -> [(&'static str, Option<Timestamp>, Option<String>); 3] {
+    let update = status.last.as_ref().and_then(|last| match &last.stage {
+        Stage::WentBack(why) => Some(format!("{}: {}", last.to, words(why))),
+        _ => None,
+    });
+    let at = status.last.as_ref().and_then(|last| Timestamp::from_second(i64::try_from(last.at).ok()?).ok());
+    let data = &status.data;
+    let card = data.test_fault.clone().or_else(|| data.is_volatile.then(|| "kept in memory only".to_owned()));
+    let unwell = (!status.health.is_good && !status.health.faults.is_empty()).then(|| words(&status.health.faults));
+    [("updateTakenBack", at, update), ("cardFails", None, card), ("systemUnwell", None, unwell)]
+}
+
+fn words(faults: &[Fault]) -> String {
+    let word = |fault: &Fault| match fault {
+        Fault::Unit(unit) => format!("{unit} does not run"),
+        Fault::Page(why) => format!("the page: {why}"),
+        Fault::Data(why) => format!("the data partition: {why}"),
+        Fault::NoAddress => "no address".to_owned(),
+        Fault::NoManager => "the manager was not reached".to_owned(),
+        Fault::NotStarted => "it did not start".to_owned(),
+        Fault::CutShort => "it restarted before it was found good".to_owned(),
+    };
+    faults.iter().map(word).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use boxcore::health::Needs;
+    use boxcore::request::{Data, Health};
+    use boxcore::update::Record;
+
+    use super::*;
+
+    #[test]
+    fn an_update_that_went_back_is_told_until_another_one_stays() {
+        let record = |stage| Record {
+            from: "1.0.0".into(),
+            to: "1.1.0".into(),
+            slot: "B".into(),
+            at: 1_800_000_000,
+            needs: Needs::default(),
+            stage,
+        };
+        let status = |stage| Status {
+            version: "1.0.0".into(),
+            board: "pi64".into(),
+            slots: vec![],
+            progress: None,
+            refused: None,
+            last: Some(record(stage)),
+            health: Health { is_good: true, ..Health::default() },
+            data: Data::default(),
+            time_zone: None,
+            prepared: None,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        tell(&store, &status(Stage::WentBack(vec![Fault::NoManager]))).unwrap();
+        let said = store.said_of_self().unwrap();
+        assert_eq!(said.first().unwrap().text, "1.1.0: the manager was not reached");
+        assert_eq!(said.len(), 1);
+        tell(&store, &status(Stage::Good)).unwrap();
+        assert_eq!(store.said_of_self().unwrap().len(), 0);
+    }
+}
