@@ -15,6 +15,7 @@ const LONGEST_NAME: usize = 100;
 /// What may be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and the form is what they are about")]
 pub enum Request {
     /// How things stand.
     Show {},
