@@ -429,7 +429,7 @@ impl Keeper {
         self.phase == Phase::Idle
     }
 
-    /// The name of what is waited in, one of [`WAITS`]; none where something is to be done at once.
+    /// The name of what is waited in, one of [`crate::action::WAITS`]; none where something is to be done at once.
     pub fn waits_in(&self) -> Option<&'static str> {
         match self.phase {
             Phase::Idle => Some("idle"),
