@@ -201,8 +201,9 @@ impl Appliance {
         let config = format!(
             "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
              \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\"><busconfig><type>system</type><listen>{address}</listen>\
-             <auth>EXTERNAL</auth><policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow own=\"*\"/>\
-             <allow user=\"*\"/></policy></busconfig>"
+             <auth>EXTERNAL</auth><policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/>\
+             <allow send_destination=\"*\" eavesdrop=\"true\"/><allow receive_type=\"method_call\"/>\
+             <allow receive_type=\"method_return\"/><allow receive_type=\"error\"/><allow receive_type=\"signal\"/></policy></busconfig>"
         );
         fs::write(place("bus.conf"), config)?;
         let mut bus = Command::new("dbus-daemon");
@@ -328,7 +329,8 @@ async fn updates_are_refused_or_installed_and_their_fate_is_known_after_the_star
     fs::write(appliance.folder.path().join("os-release"), "VERSION_ID=1.1.0\n")?;
     appliance.start_boxd().await?;
     let status = appliance.ask(json!({"request": "show"})).await?;
-    ensure!(status["last"]["stage"] == "on_trial" && status["health"]["is_good"] == false, "{status}");
+    // Its patience counts from the start of the machine, which may be long ago here: whether it leaves already is open.
+    ensure!(status["health"]["is_on_trial"] == true && status["health"]["is_good"] == false, "{status}");
     Ok(())
 }
 

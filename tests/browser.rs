@@ -54,6 +54,8 @@ async fn a_person_can_work_with_the_pages() -> Result<()> {
     for house in [&agent, &manager] {
         browser.go(house.url()).await?;
         type_password(&browser, PASSWORD).await.context("log-in without script")?;
+        // Going on at once could cut the request short.
+        browser.sees("Log out").await?;
         see_device(&browser, house).await.context("the device without script")?;
     }
     Ok(())
