@@ -130,7 +130,8 @@ impl World {
         let link = match self.kernel.look().await {
             Ok(None) => None,
             Ok(Some((index, mut link))) => {
-                (link.dns, link.lease) = self.networkd.describe(index).await;
+                let held: Vec<_> = link.addresses.iter().map(|one| one.address).collect();
+                (link.dns, link.lease) = self.networkd.describe(index, &held).await;
                 link.dot1x = self.supplicant.look().await;
                 Some(link)
             }

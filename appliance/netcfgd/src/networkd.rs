@@ -93,14 +93,15 @@ impl Networkd {
         }
     }
 
-    /// What it knows of a port beyond what the kernel does: name servers in use and the lease. Nothing where it does not answer.
-    pub(crate) async fn describe(&self, index: u32) -> (Vec<IpAddr>, Option<Lease>) {
+    /// What it knows of a port beyond what the kernel does: name servers in use and the lease of an address that the port holds.
+    /// Nothing where it does not answer.
+    pub(crate) async fn describe(&self, index: u32, held: &[IpAddr]) -> (Vec<IpAddr>, Option<Lease>) {
         let question = async {
             let index = i32::try_from(index).unwrap_or_default();
             ManagerProxy::new(&Connection::system().await?).await?.describe_link(index).await
         };
         match timeout(QUESTION, question).await {
-            Ok(Ok(json)) => parse(&json, since_boot()),
+            Ok(Ok(json)) => parse(&json, held, since_boot()),
             _ => (Vec::new(), None),
         }
     }
@@ -142,13 +143,15 @@ struct Server {
     address: Vec<u8>,
 }
 
-fn parse(json: &str, since_boot: Duration) -> (Vec<IpAddr>, Option<Lease>) {
+fn parse(json: &str, held: &[IpAddr], since_boot: Duration) -> (Vec<IpAddr>, Option<Lease>) {
     let Ok(description) = serde_json::from_str::<Description>(json) else { return (Vec::new(), None) };
     let ipv4 = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from);
+    // It goes on describing an address whose lease has run out or was refused (seen in 252), beside the one that came after it.
     let lease = description.addresses.iter().filter(|address| address.config_source == "DHCPv4").find_map(|lent| {
+        let address = ipv4(&lent.address).filter(|&address| held.contains(&address.into()))?;
         Some(Lease {
             server: ipv4(lent.config_provider.as_ref()?)?,
-            address: ipv4(&lent.address)?,
+            address,
             seconds_left: lent
                 .valid_lifetime_usec
                 .map(|until| Duration::from_micros(until).saturating_sub(since_boot).as_secs()),
@@ -174,16 +177,18 @@ mod tests {
     fn a_description_is_read_as_far_as_it_is_understood() {
         let json = r#"{"Index":3,"Addresses":[
             {"Family":2,"Address":[10,9,0,77],"ConfigSource":"static","ConfigState":"configured"},
+            {"Family":2,"Address":[10,8,0,7],"ValidLifetimeUsec":1300000000,"ConfigSource":"DHCPv4","ConfigProvider":[10,8,0,1]},
             {"Family":2,"Address":[10,9,0,108],"ValidLifetimeUsec":1593908860,"ConfigSource":"DHCPv4","ConfigProvider":[10,9,0,1]}],
             "DNS":[{"Family":2,"Address":[10,9,0,1],"ConfigSource":"DHCPv4"}]}"#;
-        let (dns, lease) = parse(json, Duration::from_secs(1500));
+        let held = [[10, 9, 0, 77], [10, 9, 0, 108]].map(IpAddr::from);
+        let (dns, lease) = parse(json, &held, Duration::from_secs(1500));
         assert_eq!(dns, [IpAddr::from([10, 9, 0, 1])]);
         let lease = lease.unwrap();
         assert_eq!(
             (lease.address, lease.server, lease.seconds_left),
             ([10, 9, 0, 108].into(), [10, 9, 0, 1].into(), Some(93))
         );
-        assert_eq!(parse("{}", Duration::ZERO), (vec![], None));
-        assert_eq!(parse("[", Duration::ZERO), (vec![], None));
+        assert_eq!(parse("{}", &held, Duration::ZERO), (vec![], None));
+        assert_eq!(parse("[", &held, Duration::ZERO), (vec![], None));
     }
 }
