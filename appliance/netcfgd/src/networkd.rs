@@ -20,6 +20,8 @@ use crate::fault::Faults;
 /// Longest wait for an answer to an order, and to a question.
 const ORDER: Duration = Duration::from_secs(5);
 const QUESTION: Duration = Duration::from_secs(1);
+/// Longest wait for systemd-hostnamed, which has to be started first.
+const NAMING: Duration = Duration::from_secs(30);
 
 #[zbus::proxy(
     interface = "org.freedesktop.network1.Manager",
@@ -85,8 +87,7 @@ impl Networkd {
             return;
         }
         let set = async { HostnameProxy::new(&Connection::system().await?).await?.set_hostname(name, false).await };
-        // It is started by being asked, which takes a slow box a while in the middle of its start.
-        match timeout(ORDER, set).await {
+        match timeout(NAMING, set).await {
             Ok(Ok(())) => log::info!(name; "the box has its name"),
             Ok(Err(error)) => log::warn!("systemd-hostnamed does not take the name {name}: {error}"),
             Err(_) => log::warn!("systemd-hostnamed does not answer"),
