@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use data_encoding::BASE32_NOPAD;
 use netcfg::action::Action;
 use netcfg::probe::{Outcome, Prober};
-use netcfg::request::{Answer, Change, Request};
+use netcfg::request::{Answer, Change, Refusal, Request};
 use netcfg::trial::{Keeper, Noted};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -143,32 +143,38 @@ impl World {
 
     /// Does what the keeper wants, one after the other.
     async fn carry_out(&mut self) {
-        while let Some(action) = self.keeper.poll_action(self.clock.now()) {
-            self.faults.reach(action.step(), "before");
-            let done = match &action {
-                Action::KeepPending(config) => self.disk.keep_pending(config),
-                Action::Apply(plan) => {
-                    self.supplicant.apply(&plan.port, plan.dot1x.as_ref()).await;
-                    self.networkd.apply(plan).await
-                }
-                Action::Commit => self.disk.commit(),
-                Action::Discard => self.disk.discard(),
-                Action::Replace(config) => self.disk.replace(config),
-                Action::Plan(config) => self.disk.plan(config, &self.start_name),
-                Action::Withdraw => self.disk.withdraw(),
-                Action::Activate => self.disk.activate(),
-            };
-            self.faults.reach(action.step(), "after");
-            match &done {
-                Ok(()) => log::info!("done: {}", name(&action)),
-                Err(error) => log::error!("failed: {}: {error:#}", name(&action)),
-            }
-            self.keeper.handle_done(self.clock.now(), done.map_err(|error| format!("{error:#}")));
-            self.log_changes();
-            self.look().await;
-        }
+        while self.carry_out_next().await.is_some() {}
         self.log_changes();
         self.watch_check();
+    }
+
+    /// Does the one thing that the keeper wants next, if it wants any; says whether it could be done.
+    async fn carry_out_next(&mut self) -> Option<bool> {
+        let action = self.keeper.poll_action(self.clock.now())?;
+        self.faults.reach(action.step(), "before");
+        let done = match &action {
+            Action::KeepPending(config) => self.disk.keep_pending(config),
+            Action::Apply(plan) => {
+                self.supplicant.apply(&plan.port, plan.dot1x.as_ref()).await;
+                self.networkd.apply(plan).await
+            }
+            Action::Commit => self.disk.commit(),
+            Action::Discard => self.disk.discard(),
+            Action::Replace(config) => self.disk.replace(config),
+            Action::Plan(config) => self.disk.plan(config, &self.start_name),
+            Action::Withdraw => self.disk.withdraw(),
+            Action::Activate => self.disk.activate(),
+        };
+        self.faults.reach(action.step(), "after");
+        match &done {
+            Ok(()) => log::info!("done: {}", name(&action)),
+            Err(error) => log::error!("failed: {}: {error:#}", name(&action)),
+        }
+        let could = done.is_ok();
+        self.keeper.handle_done(self.clock.now(), done.map_err(|error| format!("{error:#}")));
+        self.log_changes();
+        self.look().await;
+        Some(could)
     }
 
     /// Writes down what happened, before anything else follows from it.
@@ -211,8 +217,13 @@ impl World {
             Request::Cancel { .. } => log::info!("asked to take the trial back"),
             Request::Reset {} => log::info!("asked to reset the network"),
         }
+        let is_confirmation = matches!(request, Request::Confirm { .. });
         let mut answer = self.keeper.handle_request(self.clock.now(), request, nonce());
         self.log_changes();
+        // That a change is kept is said once it is stored: the power may fail right after.
+        if is_confirmation && answer == (Answer::Done {}) && self.carry_out_next().await == Some(false) {
+            answer = Answer::Refused { why: Refusal::NotStored };
+        }
         if let Answer::Status(status) = &mut answer {
             status.changes = self.disk.changes(SHOWN_CHANGES);
         }

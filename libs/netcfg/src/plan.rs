@@ -213,7 +213,7 @@ impl<'a> Layout<'a> {
             // By hardware address, as everyone else who boots from this port: reservations at the server hold.
             let _ = write!(
                 file,
-                "\n[DHCPv4]\nClientIdentifier=mac\nHostname={}\nUseDNS={dns}\nUseNTP={ntp}\n",
+                "\n[DHCPv4]\nClientIdentifier=mac\nHostname={}\nUseHostname=no\nUseDNS={dns}\nUseNTP={ntp}\n",
                 host_name.as_str()
             );
         }

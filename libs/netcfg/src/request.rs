@@ -105,6 +105,8 @@ pub enum Refusal {
     AlreadyExtended,
     /// There is no network port, or no cable in it.
     NoCable,
+    /// The change came through but could not be stored; the former configuration is in force.
+    NotStored,
     /// No such request.
     NotUnderstood(String),
 }

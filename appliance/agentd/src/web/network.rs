@@ -211,6 +211,9 @@ pub(super) async fn confirm(
         Ok(Answer::Refused { why: Refusal::WrongAddress }) => {
             (StatusCode::CONFLICT, t.not_confirmed, "warning", fill(t.wrong_address, &[&address]))
         }
+        Ok(Answer::Refused { why: Refusal::NotStored }) => {
+            (StatusCode::INSUFFICIENT_STORAGE, t.not_confirmed, "critical", t.ended_not_stored.to_owned())
+        }
         Ok(Answer::Refused { .. }) => (StatusCode::CONFLICT, t.not_confirmed, "warning", t.stale_link.to_owned()),
         Ok(_) => {
             log::info!("a change of the network is confirmed: a request came by the new address");
@@ -496,6 +499,7 @@ fn refusal(t: &'static Texts, why: &Refusal) -> String {
         Refusal::NoTrial | Refusal::WrongNonce | Refusal::WrongAddress => t.no_trial,
         Refusal::AlreadyExtended => t.already_extended,
         Refusal::NoCable => t.refused_no_cable,
+        Refusal::NotStored => t.ended_not_stored,
         Refusal::NotUnderstood(_) => t.silent,
     };
     words.to_owned()
