@@ -378,3 +378,43 @@ async fn an_agent_of_net_snmp_is_read_and_is_no_printer() -> Result<()> {
     ensure!(String::from_utf8(found.stderr)?.contains("1 other SNMP device"));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_people_who_change_a_range_the_second_is_told() -> Result<()> {
+    let mut agent = House::agent()?;
+    agent.set_password()?;
+    agent.command(&["provision", "-"], "[[scan]]\nrange = \"127.0.0.1\"\ncommunities = [\"s3cret\"]\n")?;
+    agent.start().await?;
+    let (one, other) = (agent.visitor().await?, agent.visitor().await?);
+    let opened = one.open(&one.open("/discovery").await?.link("Change")?).await?;
+    let action = opened.path.trim_end_matches("#range").to_owned();
+    ensure!(opened.says("Change range") && !opened.html.contains("s3cret"), "{}", opened.html);
+    let form = |exclusions: &'static str| {
+        [
+            ("range", "127.0.0.1"),
+            ("exclusions", exclusions),
+            ("port", "161"),
+            // As browsers send a field that is left empty.
+            ("communities", ""),
+            ("v2c", "on"),
+            ("snmp", "on"),
+        ]
+    };
+    let at_other = other.open(&action).await?;
+    let saved = one.fill_in(&opened, &action, &form("192.0.2.1")).await?;
+    ensure!(saved.says("The range is changed") && saved.says("192.0.2.1"), "{}", saved.text());
+    let told = other.fill_in(&at_other, &action, &form("192.0.2.2")).await?;
+    ensure!(told.says("Someone else has changed this range") && told.says("192.0.2.1"), "{}", told.text());
+    ensure!(told.field("exclusions").as_deref() == Some("192.0.2.2"), "what was typed has to be typed again");
+    // He has seen it, and saves all the same. The communities stay, since none were typed.
+    let saved = other.fill_in(&told, &action, &form("192.0.2.2")).await?;
+    ensure!(saved.says("The range is changed") && saved.says("192.0.2.2"), "{}", saved.text());
+    let kept = agent.ask("SELECT communities FROM scan_range", [], |row| row.get::<_, String>(0))?;
+    ensure!(kept == ["s3cret"], "{kept:?}");
+
+    let removed = one.fill_in(&saved, &format!("{action}/remove"), &[]).await?;
+    ensure!(removed.says("The range is removed"), "{}", removed.text());
+    let told = other.fill_in(&told, &action, &form("192.0.2.3")).await?;
+    ensure!(told.says("Someone else has removed this range"), "{}", told.text());
+    Ok(())
+}
