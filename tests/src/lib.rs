@@ -1,9 +1,12 @@
 //! Tools of the system tests. What is tested stands beside this folder, one binary each; nothing that ships is here.
 
+pub mod box_site;
 pub mod browser;
+pub mod emulated_box;
 pub mod gate;
 pub mod house;
 pub mod lan;
+pub mod power_cuts;
 pub mod programs;
 pub mod proxy;
 pub mod repository;
