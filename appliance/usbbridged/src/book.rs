@@ -53,26 +53,43 @@ pub struct Book {
 }
 
 impl Book {
-    /// Opens the book of a folder, which is made if it is missing.
+    /// Opens the book of a folder, which is made if it is missing. A spoilt book is put aside as `usbbridged.toml.spoilt` and a new
+    /// one begun, which lets in this box only and prints nowhere: printers that are not read because of a file help nobody.
     pub fn open(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         let path = folder.join(FILE);
-        let written: Written = match fs::read_to_string(&path) {
-            Ok(text) => toml::from_str(&text)
-                .with_context(|| format!("{} is not as it should be: mend or remove it", path.display()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Written::default(),
+        let read = match fs::read(&path) {
+            Ok(bytes) => Self::decode(&bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Default::default()),
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
-        let access = Access::parse(&written.allowed).with_context(|| format!("{}", path.display()))?;
+        let (access, entries) = match read {
+            Ok(content) => content,
+            Err(error) => {
+                let aside = path.with_extension("toml.spoilt");
+                log::error!(
+                    error:% = format!("{error:#}"), aside:% = aside.display();
+                    "{FILE} is spoilt and put aside; ports, names and who may connect are as on the first day"
+                );
+                fs::rename(&path, &aside).with_context(|| format!("{} cannot be put aside", path.display()))?;
+                Default::default()
+            }
+        };
+        Ok(Self { path, access, entries })
+    }
+
+    fn decode(bytes: &[u8]) -> Result<(Access, Vec<Entry>)> {
+        let written: Written = toml::from_str(std::str::from_utf8(bytes)?)?;
+        let access = Access::parse(&written.allowed)?;
         let mut entries: Vec<Entry> = Vec::new();
         for entry in written.printer {
             if entry.slot >= MAX_PORTS || entries.iter().any(|other| other.slot == entry.slot || other.key == entry.key)
             {
-                bail!("{}: printer `{}` has no port of its own", path.display(), entry.key);
+                bail!("printer `{}` has no port of its own", entry.key);
             }
             entries.push(entry);
         }
-        Ok(Self { path, access, entries })
+        Ok((access, entries))
     }
 
     /// Every printer that has a port.
@@ -206,12 +223,17 @@ mod tests {
     }
 
     #[test]
-    fn a_spoilt_file_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        for text in ["printer = 3", "allowed = [\"x\"]", "[[printer]]\nkey = \"a\"\nslot = 99\n"] {
+    fn a_spoilt_file_is_put_aside() {
+        let texts: [&[u8]; 4] =
+            [b"printer = 3", b"allowed = [\"x\"]", b"[[printer]]\nkey = \"a\"\nslot = 99\n", &[0xff; 512]];
+        for text in texts {
+            let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(FILE), text).unwrap();
-            let error = format!("{:#}", Book::open(folder.path()).unwrap_err());
-            assert!(error.contains(FILE), "{error}");
+            let mut book = Book::open(folder.path()).unwrap();
+            assert_eq!((book.entries().len(), book.access.texts()), (0, Access::default().texts()));
+            assert_eq!(fs::read(folder.path().join("usbbridged.toml.spoilt")).unwrap(), text);
+            assert_eq!(book.slot_of("a", "A", |_| true), Some(0));
+            assert_eq!(Book::open(folder.path()).unwrap().entries().len(), 1);
         }
     }
 }
