@@ -53,7 +53,7 @@ async fn a_prepared_card_becomes_a_box_that_reports() -> Result<()> {
     let visitor = answers(&machine, &machine.site()).await?;
     first_visit(&visitor).await?;
     site.reports(1).await?;
-    is_itself(&machine, &machine.site()).await?;
+    let visitor = is_itself(&machine, &machine.site()).await?;
     is_kept(&card, Slot::A).await?;
 
     // Everything runs, nothing has failed, and no unit of ours may more than it needs.
@@ -71,6 +71,8 @@ async fn a_prepared_card_becomes_a_box_that_reports() -> Result<()> {
     ensure!(machine.look("systemctl list-units --no-legend '*getty*.service'")?.is_empty(), "a login");
     let name = machine.look("cat /proc/sys/kernel/hostname")?;
     ensure!(name.starts_with("druckwart-"), "the box is called {name}");
+    let page = visitor.open("/box").await?;
+    ensure!(page.says(&name), "{}", page.text());
     let size: u64 = machine.look("busybox df -m /data | tail -n 1 | busybox awk '{ print $2 }'")?.parse()?;
     ensure!(size > 200, "the data partition has {size} MiB");
     ensure!(

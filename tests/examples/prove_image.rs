@@ -79,6 +79,8 @@ async fn main() -> Result<()> {
     };
     let machine = switch_on(usual)?;
     is_itself(&machine, &machine.site()).await?;
+    // No update is taken before the present system is found good.
+    is_kept(&card, Slot::B).await?;
     machine.plug_stick(&image)?;
     first(Slot::A).await?;
     machine.cut()?;
