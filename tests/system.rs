@@ -412,7 +412,8 @@ async fn of_two_people_who_change_a_range_the_second_is_told() -> Result<()> {
     let kept = agent.ask("SELECT communities FROM scan_range", [], |row| row.get::<_, String>(0))?;
     ensure!(kept == ["s3cret"], "{kept:?}");
 
-    let removed = one.fill_in(&saved, &format!("{action}/remove"), &[]).await?;
+    let opened = one.open(&action).await?;
+    let removed = one.fill_in(&opened, &format!("{action}/remove"), &[]).await?;
     ensure!(removed.says("The range is removed"), "{}", removed.text());
     let told = other.fill_in(&told, &action, &form("192.0.2.3")).await?;
     ensure!(told.says("Someone else has removed this range"), "{}", told.text());
