@@ -21,7 +21,7 @@ use system_tests::repository::{root, texts};
 const LAYERS: [&[&str]; 4] = [
     &["wire", "netcfg"],
     &["agent-core", "boxcore", "manager-core"],
-    &["journal", "webkit", "manager-store"],
+    &["control", "journal", "webkit", "manager-store"],
     &["agentd", "boxd", "managerd", "netcfgd", "usbbridged"],
 ];
 /// Crates for tests and demo: anyone's tests may use them, nothing that ships.

@@ -12,14 +12,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use control::Client;
 use netcfg::{
     config::Form,
-    request::{Answer, Ending, LONGEST_LINE, Refusal, Request, Stage, Status, encode},
+    request::{Answer, Ending, LONGEST_LINE, Refusal, Request, Stage, Status},
 };
 use nix::sched::{CloneFlags, setns};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream, UnixStream},
+    net::{TcpListener, TcpStream},
     time::timeout,
 };
 
@@ -507,11 +507,7 @@ impl Unit {
 
     /// Asks netcfgd.
     pub async fn ask(&self, request: &Request) -> Result<Answer> {
-        let mut stream = UnixStream::connect(self.socket()).await?;
-        stream.write_all(encode(request).as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(LONGEST_LINE as u64).read_to_end(&mut answer).await?;
-        serde_json::from_slice(&answer).with_context(|| format!("no answer: {}", String::from_utf8_lossy(&answer)))
+        Ok(Client::new("netcfgd", &self.socket(), LONGEST_LINE, Duration::from_secs(60)).ask(request).await?)
     }
 
     /// How things stand.

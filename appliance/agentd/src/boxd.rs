@@ -1,24 +1,24 @@
-//! The way to boxd: one connection, one line, one answer. The agent asks; only boxd updates, resets and restarts the box. And what
-//! boxd says of the box becomes a remark in the next report.
+//! The way to boxd. The agent asks; only boxd updates, resets and restarts the box. And what boxd says of the box becomes a remark in
+//! the next report.
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use boxcore::health::Fault;
-use boxcore::request::{Answer, LONGEST_LINE, Request, Status, encode};
+use boxcore::request::{Answer, LONGEST_LINE, Request, Status};
 use boxcore::update::Stage;
+use control::{AskError, Client};
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use wire::notes::Remark;
 use wire::vocab::RemarkCode;
 
 use crate::store::{Store, StoreError};
 
+/// In messages.
+const NAME: &str = "boxd";
 /// Longest wait: boxd itself asks RAUC.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Between two looks at how the box is.
@@ -26,22 +26,15 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// Where boxd is asked.
 #[derive(Debug, Clone)]
-pub struct Boxd {
-    socket: PathBuf,
-}
+pub struct Boxd(Client);
 
-/// Why there is no answer.
+/// Why boxd does not do what it was asked.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "the messages say it")]
 pub enum BoxdError {
-    #[error("there is no boxd on this machine")]
-    Absent,
-    #[error("boxd does not answer")]
-    Silent(#[source] std::io::Error),
-    #[error("boxd sends this agent away")]
-    SentAway,
-    #[error("boxd answers what this agent does not understand")]
-    NotUnderstood,
+    /// There is no answer.
+    #[error(transparent)]
+    Unanswered(#[from] AskError),
+    /// It refuses, in its words.
     #[error("{0}")]
     Refused(String),
 }
@@ -49,45 +42,28 @@ pub enum BoxdError {
 impl Boxd {
     /// At a socket, which need not be there.
     pub fn at(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+        Self(Client::new(NAME, socket, LONGEST_LINE, PATIENCE))
     }
 
     /// Whether this machine is a box: the folder of the socket is there before the agent starts.
     pub fn is_there(&self) -> bool {
-        self.socket.parent().is_some_and(Path::is_dir)
+        self.0.socket().parent().is_some_and(Path::is_dir)
     }
 
     /// How things stand.
     pub async fn status(&self) -> Result<Status, BoxdError> {
         match self.ask(&Request::Show {}).await? {
             Answer::Status(status) => Ok(*status),
-            _ => Err(BoxdError::NotUnderstood),
+            _ => Err(AskError::NotUnderstood(NAME).into()),
         }
     }
 
     /// Asks; a refusal is an error.
     pub async fn ask(&self, request: &Request) -> Result<Answer, BoxdError> {
-        let answer = timeout(PATIENCE, self.exchange(request)).await;
-        let answer =
-            answer.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())).map_err(|error| match error.kind() {
-                ErrorKind::NotFound => BoxdError::Absent,
-                _ => BoxdError::Silent(error),
-            })?;
-        if answer.is_empty() {
-            return Err(BoxdError::SentAway);
-        }
-        match serde_json::from_slice(&answer).map_err(|_| BoxdError::NotUnderstood)? {
+        match self.0.ask(request).await? {
             Answer::Refused { why } => Err(BoxdError::Refused(why)),
             answer => Ok(answer),
         }
-    }
-
-    async fn exchange(&self, request: &Request) -> std::io::Result<Vec<u8>> {
-        let mut stream = UnixStream::connect(&self.socket).await?;
-        stream.write_all(encode(request).as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(LONGEST_LINE as u64).read_to_end(&mut answer).await?;
-        Ok(answer)
     }
 }
 

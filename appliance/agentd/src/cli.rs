@@ -209,7 +209,7 @@ async fn daemon(command: Run) -> Result<()> {
     let profiles = command.profiles.unwrap_or_else(|| folder.join("profiles"));
     let (collector, collector_handle) = Collector::new(store.clone(), profiles::load_what_is_right(&profiles)?, ports)?;
     let (uplink, uplink_handle) = Uplink::new(store.clone(), key.clone(), host_name)?;
-    let (usb_reader, usb_handle) = UsbReader::new(store.clone(), command.usb_control, command.usb_bridge);
+    let (usb_reader, usb_handle) = UsbReader::new(store.clone(), &command.usb_control, command.usb_bridge);
     let boxd = Boxd::at(&command.boxd);
     let box_watch = boxd::watch(boxd.clone(), store.clone());
     let router = web::router(web::Parts {

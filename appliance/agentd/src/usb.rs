@@ -3,8 +3,9 @@
 //! This daemon touches no USB: the bridge (`usbbridged`) does, and is asked over TCP and over its control socket.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,10 +18,11 @@ use agent_core::search::Sign;
 use agent_core::snmp::Credential;
 use agent_core::tick::Tick;
 use anyhow::Result;
+use control::{AskError, Client};
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -55,16 +57,16 @@ pub enum ControlError {
     /// It refused, in its words.
     #[error("{0}")]
     Refused(String),
-    /// The exchange broke off.
-    #[error("the bridge does not answer: {0}")]
-    Broken(String),
+    /// There is no answer.
+    #[error(transparent)]
+    Unanswered(AskError),
 }
 
 /// The pages' hold on the USB printers.
 #[derive(Debug, Clone)]
 pub struct Handle {
     hurry: mpsc::Sender<()>,
-    control: PathBuf,
+    control: Client,
 }
 
 impl Handle {
@@ -75,23 +77,16 @@ impl Handle {
 
     /// Asks the bridge of this machine something.
     pub async fn control(&self, request: &Request) -> Result<State, ControlError> {
-        let broken = |error: std::io::Error| ControlError::Broken(error.to_string());
-        let exchange = async {
-            let mut stream = UnixStream::connect(&self.control).await.map_err(|_| ControlError::Absent)?;
-            let mut line = serde_json::to_vec(request).map_err(|error| ControlError::Broken(error.to_string()))?;
-            line.push(b'\n');
-            stream.write_all(&line).await.map_err(broken)?;
-            let mut answer = String::new();
-            let limit = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
-            BufReader::new(stream.take(limit)).read_line(&mut answer).await.map_err(broken)?;
-            match serde_json::from_str(&answer) {
-                Ok(Answer::State(state)) => Ok(state),
-                Ok(Answer::Refused { reason }) => Err(ControlError::Refused(reason)),
-                Err(error) => Err(ControlError::Broken(error.to_string())),
+        match self.control.ask(request).await {
+            Ok(Answer::State(state)) => Ok(state),
+            Ok(Answer::Refused { reason }) => Err(ControlError::Refused(reason)),
+            Err(AskError::Absent(_)) => Err(ControlError::Absent),
+            // A bridge that was stopped leaves its socket.
+            Err(AskError::Silent(_, error)) if error.kind() == ErrorKind::ConnectionRefused => {
+                Err(ControlError::Absent)
             }
-        };
-        let late = || ControlError::Broken("no answer came in time".to_owned());
-        timeout(PATIENCE, exchange).await.map_err(|_| late())?
+            Err(error) => Err(ControlError::Unanswered(error)),
+        }
     }
 }
 
@@ -140,9 +135,12 @@ struct Read {
 
 impl UsbReader {
     /// A reader, and the hold on it; this machine's own bridge is controlled and listens there.
-    pub fn new(store: Arc<Store>, control: PathBuf, own: IpAddr) -> (Self, Handle) {
+    pub fn new(store: Arc<Store>, control: &Path, own: IpAddr) -> (Self, Handle) {
         let (hurry, orders) = mpsc::channel(1);
-        (Self { store, hurry: orders, own, known: BTreeMap::new() }, Handle { hurry, control })
+        (
+            Self { store, hurry: orders, own, known: BTreeMap::new() },
+            Handle { hurry, control: Client::new("usbbridged", control, MAX_LINE, PATIENCE) },
+        )
     }
 
     /// Runs until the hold is dropped.
@@ -389,7 +387,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path()).unwrap());
         let own = bridge(210, greeting(Some("A123"))).await;
-        let (mut reader, _handle) = UsbReader::new(store.clone(), folder.path().join("control"), own);
+        let (mut reader, _handle) = UsbReader::new(store.clone(), &folder.path().join("control"), own);
         reader.round().await.unwrap();
         let line = store.devices().unwrap().pop().unwrap();
         assert_eq!((line.id.as_str(), line.address.as_str()), ("usb-0482:A123", "usb@localhost:9418"));
@@ -412,7 +410,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::open(folder.path()).unwrap());
         let own = bridge(212, greeting(None)).await;
-        let (mut reader, _handle) = UsbReader::new(store.clone(), folder.path().join("control"), own);
+        let (mut reader, _handle) = UsbReader::new(store.clone(), &folder.path().join("control"), own);
         reader.round().await.unwrap();
         let first = store.devices().unwrap().pop().unwrap().id;
         reader.round().await.unwrap();

@@ -6,17 +6,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use boxcore::prepared::TimeZoneName;
-use boxcore::request::{Answer, Data, Health, Remark, Request, Status};
+use boxcore::request::{Answer, Data, Health, LONGEST_LINE, Remark, Request, Status};
 use boxcore::update::{Record, Refusal, Version};
 use clap::Args;
+use control::Bounds;
 use nix::sys::statvfs::statvfs;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::cli::Folders;
 use crate::place::{read_bounded, write_whole};
-use crate::{data, health, provision, rauc, socket, system};
+use crate::{data, health, provision, rauc, system};
 
+/// For the control socket.
+pub(crate) const BOUNDS: Bounds =
+    Bounds { connections: 8, longest_line: LONGEST_LINE, patience: Duration::from_secs(20) };
 /// Between the answer and the restart, so that the page can still say that it comes.
 const BREATH: Duration = Duration::from_secs(2);
 /// The record of the last update.
@@ -68,10 +72,20 @@ pub(crate) async fn run(settings: Settings, allowed_user: Option<u32>) -> Result
     // The one place where the process chooses its cryptography.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut terminated = signal(SignalKind::terminate()).context("cannot wait for signals")?;
-    let listener = socket::open(&settings.socket)?;
+    let listener = control::listen(&settings.socket).context("the control socket")?;
     let world = Arc::new(World::new(settings)?);
     log::info!(version:% = world.version, board = world.board.as_str(); "keeping the box");
-    tokio::spawn(socket::serve(listener, allowed_user, world.clone()));
+    let asked = world.clone();
+    let answer = move |line: Vec<u8>| {
+        let world = asked.clone();
+        async move {
+            Some(match Request::decode(&line) {
+                Ok(request) => world.answer(request).await,
+                Err(error) => Answer::Refused { why: error.to_string() },
+            })
+        }
+    };
+    tokio::spawn(control::serve(listener, allowed_user, BOUNDS, answer));
     tokio::select! {
         () = health::watch(&world) => {}
         _ = terminated.recv() => {}

@@ -13,7 +13,6 @@ mod place;
 mod provision;
 mod rauc;
 mod screen;
-mod socket;
 mod system;
 mod test_write;
 mod update;

@@ -13,10 +13,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use boxcore::prepared::{LARGEST, Prepared, Reset, TimeZoneName};
 use boxcore::preseed::Preseed;
-use boxcore::request::{Answer, FileName, Request, Status};
+use boxcore::request::{Answer, FileName, LONGEST_LINE, Request, Status};
 use boxcore::scrub::{is_scrubbed, scrub};
 use boxcore::update::{LARGEST as LARGEST_BUNDLE, Stage, Wish, may_copy};
 use clap::Args;
+use control::Client;
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use netcfg::config::Config;
@@ -26,10 +27,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 
 use crate::cli::Folders;
-use crate::daemon::{ask_for_erasure, set_time_zone};
+use crate::daemon::{BOUNDS, ask_for_erasure, set_time_zone};
 use crate::medium::Medium;
 use crate::place::{read_bounded, write_whole};
-use crate::{socket, system};
+use crate::system;
 
 /// Folder of time zones.
 pub(crate) const ZONES: &str = "/usr/share/zoneinfo";
@@ -389,7 +390,7 @@ impl Visit<'_> {
     }
 
     async fn ask(&self, request: &Request) -> Result<Answer> {
-        match socket::ask(&self.settings.socket, request).await? {
+        match Client::new("boxd", &self.settings.socket, LONGEST_LINE, BOUNDS.patience).ask(request).await? {
             Answer::Refused { why } => bail!("{why}"),
             answer => Ok(answer),
         }

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use control::Bounds;
 use data_encoding::BASE32_NOPAD;
 use netcfg::action::Action;
 use netcfg::probe::{Outcome, Prober};
-use netcfg::request::{Answer, Change, Refusal, Request};
+use netcfg::request::{Answer, Change, LONGEST_LINE, Refusal, Request};
 use netcfg::trial::{Keeper, Noted};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use crate::disk::{Disk, now};
@@ -18,9 +19,10 @@ use crate::fault::Faults;
 use crate::link::Kernel;
 use crate::networkd::Networkd;
 use crate::packet::Check;
-use crate::socket::{self, Asked};
 use crate::supplicant::Supplicant;
 
+/// For the control socket. Who keeps the network may be waiting for systemd-networkd meanwhile.
+const BOUNDS: Bounds = Bounds { connections: 16, longest_line: LONGEST_LINE, patience: Duration::from_secs(20) };
 /// The port is looked at after so long even if the kernel says nothing: an event may have been lost.
 const LOOK: Duration = Duration::from_secs(10);
 /// Lines of the log of changes that are shown.
@@ -61,7 +63,7 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     }
     let found = disk.find();
     let (sender, mut asked) = mpsc::channel(16);
-    let listener = socket::open(&settings.socket)?;
+    let listener = control::listen(&settings.socket).context("the control socket")?;
     let mut terminated = signal(SignalKind::terminate()).context("cannot wait for signals")?;
     let mut world = World {
         keeper: Keeper::start(&found, &settings.start_name, nonce()),
@@ -74,7 +76,7 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
         clock: Clock(Instant::now()),
         check: None,
     };
-    tokio::spawn(socket::serve(listener, settings.allowed_user, sender));
+    tokio::spawn(control::serve(listener, settings.allowed_user, BOUNDS, move |line| ask(sender.clone(), line)));
     log::info!(socket:% = settings.socket.display(), state:% = settings.state.display(); "keeping the network");
     loop {
         world.look().await;
@@ -98,6 +100,20 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     }
     log::info!("stopping; the network stays as it is");
     Ok(())
+}
+
+/// A request and where its answer goes.
+type Asked = (Request, oneshot::Sender<Answer>);
+
+/// Has the one who keeps the network answer; nothing where it has ended.
+async fn ask(asked: mpsc::Sender<Asked>, line: Vec<u8>) -> Option<Answer> {
+    let request = match Request::decode(&line) {
+        Ok(request) => request,
+        Err(error) => return Some(Answer::Refused { why: Refusal::NotUnderstood(error.to_string()) }),
+    };
+    let (sender, receiver) = oneshot::channel();
+    asked.send((request, sender)).await.ok()?;
+    receiver.await.ok()
 }
 
 fn pause(world: &World) -> Duration {

@@ -9,5 +9,4 @@ mod fault;
 mod link;
 mod networkd;
 mod packet;
-mod socket;
 mod supplicant;

@@ -90,11 +90,6 @@ pub enum Answer {
     },
 }
 
-/// One line of JSON, with its end.
-pub fn encode<T: Serialize>(message: &T) -> String {
-    serde_json::to_string(message).expect("words, numbers and lists have a JSON form") + "\n"
-}
-
 /// How things stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -208,7 +203,7 @@ mod tests {
             Request::Erase {},
             Request::SetTimeZone { zone },
         ] {
-            let line = encode(&request);
+            let line = serde_json::to_string(&request).unwrap();
             assert_eq!(Request::decode(line.trim_end().as_bytes()).unwrap(), request, "{line}");
         }
     }

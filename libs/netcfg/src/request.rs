@@ -77,11 +77,6 @@ pub enum Answer {
     },
 }
 
-/// One line of JSON, with its end.
-pub fn encode<T: Serialize>(message: &T) -> String {
-    serde_json::to_string(message).expect("words, numbers and lists have a JSON form") + "\n"
-}
-
 /// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -327,7 +322,7 @@ mod tests {
             Request::Reset {},
         ];
         for request in requests {
-            let line = encode(&request);
+            let line = serde_json::to_string(&request).unwrap();
             assert_eq!(Request::decode(line.trim_end().as_bytes()).unwrap(), request, "{line}");
         }
     }

@@ -7,6 +7,7 @@ use axum::Extension;
 use axum::extract::Query;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use control::AskError;
 use netcfg::config::Form;
 use netcfg::disk::Origin;
 use netcfg::request::{
@@ -26,7 +27,6 @@ use super::network_form::{FormView, Sent};
 use super::network_log::wanted;
 use super::network_texts::Texts;
 use super::{proxy, rights};
-use crate::netcfgd::NetcfgdError;
 
 /// Where a request confirms a trial, over TLS or without, logged in or not: nothing may stand in its way.
 pub(super) const CONFIRM: &str = "/network/confirm";
@@ -229,11 +229,10 @@ pub(super) async fn confirm(
     Ok(visit.page_with_status(status, title, &page))
 }
 
-pub(super) async fn status(parts: &Parts) -> Result<Status, NetcfgdError> {
+pub(super) async fn status(parts: &Parts) -> Result<Status, AskError> {
     match parts.netcfgd.ask(&Request::Show {}).await? {
         Answer::Status(status) => Ok(*status),
-        // Only a status answers this; anything else is not our netcfgd.
-        _ => Err(NetcfgdError::SentAway),
+        _ => Err(AskError::NotUnderstood("netcfgd")),
     }
 }
 
@@ -256,7 +255,7 @@ pub(super) async fn show_with_proxy(
     Ok(visit.page_with_status(StatusCode::UNPROCESSABLE_ENTITY, page.t.title, &page))
 }
 
-fn without_netcfgd(visit: &Visit, proxy: proxy::View, error: &NetcfgdError) -> Response {
+fn without_netcfgd(visit: &Visit, proxy: proxy::View, error: &AskError) -> Response {
     let page = Page::without_netcfgd(visit, proxy, error);
     visit.live_page(page.t.title, FRESH, &page)
 }
@@ -296,10 +295,10 @@ impl Way {
 }
 
 impl Page {
-    fn without_netcfgd(visit: &Visit, proxy: proxy::View, error: &NetcfgdError) -> Self {
+    fn without_netcfgd(visit: &Visit, proxy: proxy::View, error: &AskError) -> Self {
         let t = Texts::of(visit.lang());
         let words = match error {
-            NetcfgdError::Absent => t.absent,
+            AskError::Absent(_) => t.absent,
             _ => {
                 log::warn!("the network page is empty: {error}");
                 t.silent
