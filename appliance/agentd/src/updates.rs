@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use wire::channel::{ChannelError, ChannelKey, LARGEST as LARGEST_TEXT, Licence, Release};
 
 use crate::boxd::{Boxd, BoxdError};
+use crate::settings::Proxy;
 use crate::uplink;
 
 /// A bundle comes in pieces; so many may wait for the card.
@@ -159,23 +160,27 @@ impl Updates {
     }
 
     /// Fetches a release and its bundle, and hands that to boxd; the page shows how it goes on.
-    pub fn begin_fetch(&self, address: &str, wish: Wish) -> Result<(), UpdateError> {
+    pub fn begin_fetch(&self, address: &str, proxy: Option<Proxy>, wish: Wish) -> Result<(), UpdateError> {
         let key = self.key.clone().ok_or(UpdateError::NoKey)?;
         let url = parse_address(address)?;
         let updates = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = updates.fetch(&key, url, wish).await {
+            if let Err(error) = updates.fetch(&key, url, proxy.as_ref(), wish).await {
                 log::warn!("no update: {error}");
-                *updates.state() = OnTheWay::Failed(Arc::new(error));
+                let mut state = updates.state();
+                // Another one on its way goes on, and is what the page shows.
+                if !matches!(*state, OnTheWay::Percent(_)) {
+                    *state = OnTheWay::Failed(Arc::new(error));
+                }
             }
         });
         Ok(())
     }
 
-    async fn fetch(&self, key: &ChannelKey, url: Url, wish: Wish) -> Result<(), UpdateError> {
+    async fn fetch(&self, key: &ChannelKey, url: Url, proxy: Option<&Proxy>, wish: Wish) -> Result<(), UpdateError> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let broken = |error: reqwest::Error| UpdateError::Fetch { host: host.clone(), why: uplink::reason(&error) };
-        let client = uplink::web_client(&url)
+        let client = uplink::web_client(&url, proxy)
             .map_err(|error| UpdateError::Fetch { host: host.clone(), why: format!("{error:#}") })?;
         let get =
             async |url: Url| client.get(url).send().await.and_then(reqwest::Response::error_for_status).map_err(broken);
@@ -321,6 +326,6 @@ mod tests {
         assert!(matches!(arrival.end(Some((4, [0; 32])), Wish::Asked).await, Err(UpdateError::Digest)));
         assert!(is_empty());
         assert!(matches!(updates.begin(Some(LARGEST + 1)), Err(UpdateError::Refused(Refusal::TooLarge { .. }))));
-        assert!(matches!(updates.begin_fetch("http://192.0.2.7/r.toml", Wish::Asked), Err(UpdateError::NoKey)));
+        assert!(matches!(updates.begin_fetch("http://192.0.2.7/r.toml", None, Wish::Asked), Err(UpdateError::NoKey)));
     }
 }

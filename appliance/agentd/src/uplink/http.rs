@@ -83,14 +83,15 @@ impl DeliveryError {
     }
 }
 
-/// A client for an address that is no manager's: whom this machine trusts.
-pub fn web_client(url: &Url) -> Result<reqwest::Client> {
+/// A client for an address that is no manager's: whom this machine trusts, over TLS by the proxy where there is one. A server that is
+/// asked without TLS stands in the house.
+pub fn web_client(url: &Url, proxy: Option<&Proxy>) -> Result<reqwest::Client> {
     let mut builder = reqwest::Client::builder();
     if url.scheme() == "https" {
         builder = builder.tls_backend_preconfigured(tls::client_config(None)?);
     }
-    let builder =
-        builder.redirect(Policy::none()).no_proxy().connect_timeout(CONNECT_TIMEOUT).user_agent(super::software());
+    let builder = by(builder, proxy)?;
+    let builder = builder.redirect(Policy::none()).connect_timeout(CONNECT_TIMEOUT).user_agent(super::software());
     builder.build().context("the HTTP client cannot be set up")
 }
 
@@ -115,13 +116,7 @@ pub struct Client {
 impl Client {
     /// A client that trusts whom the enrolment code says, and goes by a proxy where there is one.
     pub fn new(manager: &ManagerAddress, proxy: Option<&Proxy>) -> Result<Self> {
-        let builder = reqwest::Client::builder();
-        // Without one of its own it does not take one from the environment either.
-        let builder = match proxy {
-            None => builder.no_proxy(),
-            Some(proxy) => builder.proxy(through(proxy)?),
-        };
-        let http = builder
+        let http = by(reqwest::Client::builder(), proxy)?
             .tls_backend_preconfigured(tls::client_config(manager.code.server_key)?)
             .https_only(true)
             .redirect(Policy::none())
@@ -182,12 +177,14 @@ impl Client {
     }
 }
 
-fn through(proxy: &Proxy) -> Result<reqwest::Proxy> {
+/// By a proxy for what is asked over TLS; without one, none is taken from the environment either.
+fn by(builder: reqwest::ClientBuilder, proxy: Option<&Proxy>) -> Result<reqwest::ClientBuilder> {
+    let Some(proxy) = proxy else { return Ok(builder.no_proxy()) };
     let https = reqwest::Proxy::https(proxy.url.clone()).context("the proxy's address is of no use")?;
-    Ok(match &proxy.login {
+    Ok(builder.proxy(match &proxy.login {
         None => https,
         Some(login) => https.basic_auth(&login.user, &String::from_utf8_lossy(login.password.octets())),
-    })
+    }))
 }
 
 fn explained(error: &reqwest::Error) -> DeliveryError {
@@ -327,4 +324,33 @@ async fn reach(url: &Url, name: Hop, opening: Hop) -> Vec<HopReport> {
         Err(_) => Err(format!("port {port} does not answer: a firewall may drop it")),
     };
     vec![HopReport { hop: name, outcome: Ok(list) }, HopReport { hop: opening, outcome }]
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt as _, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_asked_over_tls_goes_by_the_proxy_and_a_server_in_the_house_is_asked_itself() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        let proxy = Proxy::parse(&here.to_string(), "", "", None).unwrap();
+        for (url, first) in [
+            ("https://updates.invalid/release.toml".to_owned(), "CONNECT updates.invalid:443 HTTP/1.1\r\n"),
+            (format!("http://{here}/release.toml"), "GET /release.toml HTTP/1.1\r\n"),
+        ] {
+            let url = Url::parse(&url).unwrap();
+            let client = web_client(&url, proxy.as_ref()).unwrap();
+            let asked = tokio::spawn(client.get(url).send());
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut line = String::new();
+            BufReader::new(stream).read_line(&mut line).await.unwrap();
+            assert_eq!(line, first);
+            assert!(asked.await.unwrap().is_err(), "it was hung up on");
+        }
+    }
 }

@@ -217,7 +217,8 @@ pub(super) async fn fetch(
     CheckedForm(form): CheckedForm<FetchForm>,
 ) -> Result<Response, Problem> {
     let address = form.address.trim().to_owned();
-    let outcome = parts.updates.begin_fetch(&address, Wish::Asked);
+    let proxy = parts.ask(|store| store.proxy()).await?;
+    let outcome = parts.updates.begin_fetch(&address, proxy, Wish::Asked);
     if outcome.is_ok() {
         parts.ask(move |store| store.set_update_address(&address)).await?;
     }
