@@ -164,3 +164,20 @@ fn disks_of_this_machine_are_refused() {
     assert!(words.contains("is mounted at"), "{words}");
     assert!(words.contains("it is a loop device"), "{words}");
 }
+
+#[test]
+fn where_nothing_was_built_that_is_said() {
+    let folder = TempDir::new().unwrap();
+    let scripts = folder.path().join("scripts");
+    fs::create_dir(&scripts).unwrap();
+    for (script, builds) in
+        [("flash", "scripts/build-image makes one"), ("run-image", "scripts/build-image qemu first")]
+    {
+        for name in ["lib.sh", script] {
+            fs::copy(root().join("scripts").join(name), scripts.join(name)).unwrap();
+        }
+        let output = run(scripts.join(script).to_str().unwrap(), &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(builds), "{script}: {said}");
+    }
+}
