@@ -168,15 +168,16 @@ fn disks_of_this_machine_are_refused() {
 #[test]
 fn where_nothing_was_built_that_is_said() {
     let folder = TempDir::new().unwrap();
-    let scripts = folder.path().join("scripts");
-    fs::create_dir(&scripts).unwrap();
+    for subfolder in ["scripts", "image"] {
+        fs::create_dir(folder.path().join(subfolder)).unwrap();
+    }
+    for file in ["scripts/lib.sh", "image/layout.sh", "scripts/flash", "scripts/run-image"] {
+        fs::copy(root().join(file), folder.path().join(file)).unwrap();
+    }
     for (script, builds) in
-        [("flash", "scripts/build-image makes one"), ("run-image", "scripts/build-image qemu first")]
+        [("scripts/flash", "scripts/build-image makes one"), ("scripts/run-image", "scripts/build-image qemu first")]
     {
-        for name in ["lib.sh", script] {
-            fs::copy(root().join("scripts").join(name), scripts.join(name)).unwrap();
-        }
-        let output = run(scripts.join(script).to_str().unwrap(), &[]);
+        let output = run(folder.path().join(script).to_str().unwrap(), &[]);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(builds), "{script}: {said}");
     }
