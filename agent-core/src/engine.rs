@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
 use crate::gate::Readable;
 use crate::profile::Profiles;
 use crate::reader::{Question, ReadError, Reader, Reading};
@@ -161,7 +164,7 @@ struct InFlight {
 #[derive(Debug)]
 pub struct Engine {
     profiles: Profiles,
-    last_id: i32,
+    ids: StdRng,
     waiting: VecDeque<ReadOrder>,
     /// The addresses of those that wait.
     ordered: BTreeSet<SocketAddr>,
@@ -186,7 +189,7 @@ impl Engine {
     pub fn new(profiles: Profiles, seed: u64) -> Self {
         Self {
             profiles,
-            last_id: i32::try_from(seed >> 33).unwrap_or(0),
+            ids: StdRng::seed_from_u64(seed),
             sessions: Sessions::new(seed),
             waiting: VecDeque::new(),
             ordered: BTreeSet::new(),
@@ -489,8 +492,7 @@ impl Engine {
 
     fn ask(&mut self, now: Tick, address: SocketAddr, question: Question) {
         let Some(job) = self.jobs.get_mut(&address) else { return };
-        self.last_id = id_after(self.last_id);
-        let id = self.last_id;
+        let id = unused_id(&mut self.ids, &self.in_flight);
         let context = question.context.as_deref();
         let request = (id, question.operation, question.names.as_slice());
         let encoded = match &job.credential.access {
@@ -647,7 +649,13 @@ fn variants(credential: &Credential) -> Vec<Credential> {
     }
 }
 
-/// Request-ids are positive, so that they survive devices that treat them as unsigned.
-fn id_after(id: i32) -> i32 {
-    id.checked_add(1).unwrap_or(1)
+/// A request-id that nobody can tell from those before it: a device knows the ones that it was asked with, and could answer for its
+/// neighbour if the next were near. They are positive, so that they survive devices that treat them as unsigned.
+fn unused_id(ids: &mut StdRng, in_flight: &BTreeMap<i32, InFlight>) -> i32 {
+    loop {
+        let id = ids.random_range(1..=i32::MAX);
+        if !in_flight.contains_key(&id) {
+            return id;
+        }
+    }
 }

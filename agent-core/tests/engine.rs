@@ -6,14 +6,14 @@ mod world;
 
 use std::time::Duration;
 
-use agent_core::engine::Event;
+use agent_core::engine::{Event, Finished, ReadKind, ReadOrder};
 use agent_core::reader::{ReadError, Remark};
 use agent_core::snmp::{Credential, Version};
 use proptest::prelude::*;
 use testkit::printer_sim::{Mood, Printer, Version as SimVersion};
 use testkit::recording::Recording;
 use wire::device::total;
-use world::{World, address, printer};
+use world::{Weather, World, address, printer};
 
 const WALK: &str = "kyocera_taskalfa-4054ci";
 
@@ -93,6 +93,23 @@ fn moods_that_end_a_reading_with_a_clear_error() {
         assert_eq!(error, ReadError::NoAnswer, "{mood:?}");
         assert!(strays > 0, "{mood:?}");
     }
+}
+
+/// A device that answers with the request-id after the one that it was asked with, from its neighbour's address.
+#[test]
+fn nobody_answers_for_another_by_counting() {
+    let other = "hp_officejet-pro-8600";
+    let alone = World::new().with(2, printer(other)).read(2, &public()).outcome.unwrap();
+    let mut world = World::new().with(1, printer(WALK).with_mood(Mood::WrongRequestId)).with(2, printer(other));
+    world.weather = Weather { forged: 100, ..Weather::default() };
+    for host in [1, 2] {
+        let order = ReadOrder { address: address(host), credentials: public(), kind: ReadKind::Full };
+        world.engine.read(world.tick(), order);
+    }
+    let read: Vec<Finished> = world.run().into_iter().map(|Event::Read(finished)| *finished).collect();
+    let of = |host: u8| read.iter().find(|finished| finished.address == address(host)).unwrap().outcome.clone();
+    assert_eq!(of(1), Err(ReadError::NoAnswer));
+    assert_eq!(of(2).unwrap().variables, alone.variables);
 }
 
 #[test]
