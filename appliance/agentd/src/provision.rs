@@ -197,7 +197,7 @@ impl Provisioning {
                 Rhythm::new(table.poll_seconds, table.search_seconds, table.report_seconds, table.probes_per_second)
             })
             .transpose()
-            .map_err(|source| ProvisionError::Setting { section: "schedule", source })?;
+            .map_err(|source| ProvisionError::Setting { section: "schedule", source: source.into() })?;
         let users = file.snmp_user.into_iter().map(UserTable::into_user).collect::<Result<Vec<_>, _>>()?;
         let scan = file.scan.into_iter().map(ScanTable::into_range).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { manager, proxy, scan, rhythm, users })

@@ -1,5 +1,6 @@
 //! Settings: what they are called in the store, what they may be, what they are by default. Parsed once, valid from then on.
 
+use std::fmt;
 use std::time::Duration;
 
 use agent_core::report::Pace;
@@ -34,27 +35,22 @@ impl Default for Rhythm {
 
 impl Rhythm {
     /// A rhythm of seconds and probes a second, if each is in its bounds.
-    pub fn new(poll: u64, search: u64, report: u64, rate: u32) -> Result<Self, SettingError> {
-        let seconds = |field, value, min, max| {
+    pub fn new(poll: u64, search: u64, report: u64, rate: u32) -> Result<Self, OutOfBounds> {
+        let seconds = |field: RhythmField, value: u64, min: u64, max: u64| {
             if (min..=max).contains(&value) {
                 Ok(Duration::from_secs(value))
             } else {
-                Err(SettingError::Bounds { field, value, min, max })
+                Err(OutOfBounds { field, value, min, max })
             }
         };
         Ok(Self {
-            poll: seconds("poll_seconds", poll, 5, 86_400)?,
-            search: seconds("search_seconds", search, 60, 30 * 86_400)?,
-            report: seconds("report_seconds", report, 5, 86_400)?,
+            poll: seconds(RhythmField::Poll, poll, 5, 86_400)?,
+            search: seconds(RhythmField::Search, search, 60, 30 * 86_400)?,
+            report: seconds(RhythmField::Report, report, 5, 86_400)?,
             rate: match rate {
                 1..=10_000 => rate,
                 _ => {
-                    return Err(SettingError::Bounds {
-                        field: "probes_per_second",
-                        value: rate.into(),
-                        min: 1,
-                        max: 10_000,
-                    });
+                    return Err(OutOfBounds { field: RhythmField::Rate, value: rate.into(), min: 1, max: 10_000 });
                 }
             },
         })
@@ -66,12 +62,45 @@ impl Rhythm {
     }
 }
 
+/// A part of the rhythm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum RhythmField {
+    Poll,
+    Search,
+    Report,
+    Rate,
+}
+
+impl fmt::Display for RhythmField {
+    /// As in `agent.toml`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Poll => "poll_seconds",
+            Self::Search => "search_seconds",
+            Self::Report => "report_seconds",
+            Self::Rate => "probes_per_second",
+        })
+    }
+}
+
+/// A number that makes no sense in the rhythm.
+#[derive(Debug, Clone, Copy, Error, PartialEq, Eq)]
+#[error("{field} is {value} and has to be from {min} to {max}")]
+#[allow(missing_docs, reason = "the message says it")]
+pub struct OutOfBounds {
+    pub field: RhythmField,
+    pub value: u64,
+    pub min: u64,
+    pub max: u64,
+}
+
 /// Why a setting is refused.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum SettingError {
-    #[error("{field} is {value} and has to be from {min} to {max}")]
-    Bounds { field: &'static str, value: u64, min: u64, max: u64 },
+    #[error(transparent)]
+    Bounds(#[from] OutOfBounds),
     #[error("`{0}` is no address of a manager: write https://host:port")]
     Url(String),
     #[error("`{0}` is no address of a proxy: write http://host:port, and its user and password apart from it")]

@@ -19,7 +19,7 @@ use wire::message::{FaultCode, RegisterForManagement, Request, Response};
 use wire::sign::AgentKey;
 use wire::xml::encode_request;
 
-pub use http::{DeliveryError, Hop, HopReport, gunzip as unpack, reason, web_client};
+pub use http::{DeliveryError, Found, Hop, HopError, HopReport, WHOLE_TIMEOUT, gunzip as unpack, reason, web_client};
 
 use self::reached::Reached;
 use crate::settings::{ManagerAddress, Proxy};
@@ -40,7 +40,7 @@ pub struct Connection {
     /// When the manager last accepted something.
     pub last_success: Option<Timestamp>,
     /// What went wrong since then, if anything.
-    pub last_failure: Option<(Timestamp, String)>,
+    pub last_failure: Option<(Timestamp, DeliveryError)>,
     /// When the next attempt follows.
     pub next_attempt: Option<Timestamp>,
 }
@@ -281,12 +281,11 @@ impl Uplink {
         self.not_before = Instant::now() + pause;
         self.reached.set(matches!(error, DeliveryError::Refused(_) | DeliveryError::Busy { .. }));
         let mut connection = lock(&self.handle.connection);
-        let words = error.to_string();
-        let same = connection.last_failure.as_ref().is_some_and(|(_, before)| *before == words);
+        let same = connection.last_failure.as_ref().is_some_and(|(_, before)| before == error);
         if !same {
-            log::warn!(error:% = words; "the manager is not reached");
+            log::warn!(error:%; "the manager is not reached");
         }
-        connection.last_failure = Some((Timestamp::now(), words));
+        connection.last_failure = Some((Timestamp::now(), error.clone()));
         connection.next_attempt = Timestamp::now().checked_add(pause).ok();
     }
 

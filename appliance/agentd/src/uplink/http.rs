@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -24,7 +25,8 @@ const PATH: &str = "/agent/messages";
 /// Longest answer that is read.
 const MAX_ANSWER: usize = 64 << 10;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const WHOLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest wait for a message to be taken.
+pub const WHOLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest pause that a manager may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -269,7 +271,36 @@ pub struct HopReport {
     /// Which.
     pub hop: Hop,
     /// What was found, or why it fails.
-    pub outcome: Result<String, String>,
+    pub outcome: Result<Found, HopError>,
+}
+
+/// What was found on a hop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The addresses of a name.
+    Addresses(Vec<IpAddr>),
+    /// A port that opens.
+    Open(u16),
+    /// The key that was expected.
+    Key,
+    /// A manager.
+    Manager,
+}
+
+/// Why a hop fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum HopError {
+    /// The name servers answer, but not with an address.
+    Unresolved { host: String, why: String },
+    /// No name server answers in time.
+    NoNameServer { host: String },
+    /// The port does not open.
+    Closed { port: u16, why: String },
+    /// Nothing comes back from the port in time.
+    Silent { port: u16 },
+    /// What a message would meet too.
+    Delivery(DeliveryError),
 }
 
 pub(super) async fn test(manager: &ManagerAddress, proxy: Option<&Proxy>) -> Vec<HopReport> {
@@ -288,17 +319,17 @@ pub(super) async fn test(manager: &ManagerAddress, proxy: Option<&Proxy>) -> Vec
     };
     let mut note = |hop, outcome| hops.push(HopReport { hop, outcome });
     match answer {
-        Err(error @ DeliveryError::Connect(_)) if proxy.is_some() => note(Hop::Proxy, Err(error.to_string())),
+        Err(error @ DeliveryError::Connect(_)) if proxy.is_some() => note(Hop::Proxy, Err(HopError::Delivery(error))),
         Err(error @ (DeliveryError::Tls(_) | DeliveryError::Setup(_) | DeliveryError::Connect(_))) => {
-            note(Hop::Tls, Err(error.to_string()));
+            note(Hop::Tls, Err(HopError::Delivery(error)));
         }
         other => {
-            note(Hop::Tls, Ok("the key is the expected one".to_owned()));
+            note(Hop::Tls, Ok(Found::Key));
             note(
                 Hop::Manager,
                 match other {
-                    Ok(_) | Err(DeliveryError::Refused(_)) => Ok("answers".to_owned()),
-                    Err(error) => Err(error.to_string()),
+                    Ok(_) | Err(DeliveryError::Refused(_)) => Ok(Found::Manager),
+                    Err(error) => Err(HopError::Delivery(error)),
                 },
             );
         }
@@ -310,20 +341,20 @@ pub(super) async fn test(manager: &ManagerAddress, proxy: Option<&Proxy>) -> Vec
 async fn reach(url: &Url, name: Hop, opening: Hop) -> Vec<HopReport> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
-    let found = match timeout(CONNECT_TIMEOUT, lookup_host((host.as_str(), port))).await {
+    let found = match timeout(CONNECT_TIMEOUT, lookup_host((host.clone(), port))).await {
         Ok(Ok(addresses)) => addresses.collect::<Vec<_>>(),
         Ok(Err(error)) => {
-            return vec![HopReport { hop: name, outcome: Err(format!("{host} does not resolve: {error}")) }];
+            return vec![HopReport { hop: name, outcome: Err(HopError::Unresolved { host, why: error.to_string() }) }];
         }
-        Err(_) => return vec![HopReport { hop: name, outcome: Err(format!("no name server answers for {host}")) }],
+        Err(_) => return vec![HopReport { hop: name, outcome: Err(HopError::NoNameServer { host }) }],
     };
-    let list = found.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ");
+    let addresses = Found::Addresses(found.iter().map(SocketAddr::ip).collect());
     let outcome = match timeout(CONNECT_TIMEOUT, TcpStream::connect(&*found)).await {
-        Ok(Ok(_)) => Ok(format!("port {port} is open")),
-        Ok(Err(error)) => Err(format!("port {port}: {error}")),
-        Err(_) => Err(format!("port {port} does not answer: a firewall may drop it")),
+        Ok(Ok(_)) => Ok(Found::Open(port)),
+        Ok(Err(error)) => Err(HopError::Closed { port, why: error.to_string() }),
+        Err(_) => Err(HopError::Silent { port }),
     };
-    vec![HopReport { hop: name, outcome: Ok(list) }, HopReport { hop: opening, outcome }]
+    vec![HopReport { hop: name, outcome: Ok(addresses) }, HopReport { hop: opening, outcome }]
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agent_core::discover::{AddressSet, RangeError};
 use agent_core::search::{Kinds, Progress, Sign, Stranger};
 use agent_core::snmp::{Transport, User, Version};
 use askama::Template;
@@ -23,7 +24,7 @@ use crate::collector::{Activity, Command};
 use crate::ranges::{OWN_SUBNETS, Range};
 use crate::search as searching;
 use crate::searches::Fault;
-use crate::settings::Rhythm;
+use crate::settings::{OutOfBounds, Rhythm, RhythmField};
 use crate::store::search::Finding;
 use crate::store::settings::{Change, ScanRange};
 
@@ -100,6 +101,14 @@ texts! {
         secret: "{} stored", "{} hinterlegt";
         users: "SNMPv3 users", "SNMPv3-Benutzer";
         users_hint: "Names from the page SNMPv3, separated by commas, tried in this order before the communities", "Namen von der Seite SNMPv3, durch Kommas getrennt; sie werden in dieser Reihenfolge vor den Communitys probiert";
+        range_form: "“{}” is no range of addresses. Write 192.0.2.0/24, 192.0.2.10-192.0.2.99, 192.0.2.10-99 or 192.0.2.7.",
+            "„{}“ ist kein Adressbereich. Schreiben Sie 192.0.2.0/24, 192.0.2.10-192.0.2.99, 192.0.2.10-99 oder 192.0.2.7.";
+        range_reversed: "“{}” ends before it starts.", "„{}“ endet vor seinem Anfang.";
+        range_ipv6: "“{}” is IPv6. Such networks are too large to be searched; give the IPv4 range of the same devices.",
+            "„{}“ ist IPv6. Solche Netze sind zu groß zum Durchsuchen; geben Sie den IPv4-Bereich derselben Geräte an.";
+        range_too_large: "The ranges hold {} addresses; a search takes at most {} (a /12 network).",
+            "Die Bereiche umfassen {} Adressen; eine Suche nimmt höchstens {} (ein /12-Netz).";
+        out_of_bounds: "{}: {} is out of bounds. It has to be from {} to {}.", "{}: {} liegt außerhalb der Grenzen. Erlaubt ist {} bis {}.";
         no_user: "There is no SNMPv3 user named {}. Users are set up on the page SNMPv3.", "Es gibt keinen SNMPv3-Benutzer namens {}. Benutzer werden auf der Seite SNMPv3 eingerichtet.";
         versions: "SNMP versions", "SNMP-Versionen";
         add: "Add range", "Bereich hinzufügen";
@@ -516,11 +525,20 @@ pub(super) async fn change_range(
     Ok(visit.page_with_status(StatusCode::UNPROCESSABLE_ENTITY, t.title, &page))
 }
 
+fn range_error(t: &Texts, error: RangeError) -> String {
+    match error {
+        RangeError::Form(text) => fill(t.range_form, &[&text]),
+        RangeError::Reversed(text) => fill(t.range_reversed, &[&text]),
+        RangeError::Ipv6(text) => fill(t.range_ipv6, &[&text]),
+        RangeError::TooLarge(addresses) => fill(t.range_too_large, &[&addresses, &AddressSet::MAX_ADDRESSES]),
+    }
+}
+
 impl RangeForm {
     /// The range, or what is wrong with it. Where no communities are typed, those that are stored stay.
     fn check(&self, t: &Texts, known: &[Arc<User>], stored: &[String]) -> Result<ScanRange, String> {
-        Range::parse(&self.range).map_err(|error| error.to_string())?;
-        Range::parse_list(&self.exclusions).map_err(|error| error.to_string())?;
+        Range::parse(&self.range).map_err(|error| range_error(t, error))?;
+        Range::parse_list(&self.exclusions).map_err(|error| range_error(t, error))?;
         let port = self.port.trim().parse().ok().filter(|port| *port > 0).ok_or_else(|| t.no_port.to_owned())?;
         let mut communities: Vec<String> =
             self.communities.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
@@ -637,8 +655,18 @@ impl RhythmForm {
             |name: &str, text: &str| text.trim().parse::<u64>().map_err(|_| fill(t.no_number, &[&name, &text]));
         let rate = u32::try_from(number(t.rate, &self.rate)?).unwrap_or(u32::MAX);
         Rhythm::new(number(t.poll, &self.poll)?, number(t.search, &self.search)?, number(t.report, &self.report)?, rate)
-            .map_err(|error| error.to_string())
+            .map_err(|error| out_of_bounds(t, error))
     }
+}
+
+fn out_of_bounds(t: &Texts, OutOfBounds { field, value, min, max }: OutOfBounds) -> String {
+    let label = match field {
+        RhythmField::Poll => t.poll,
+        RhythmField::Search => t.search,
+        RhythmField::Report => t.report,
+        RhythmField::Rate => t.rate,
+    };
+    fill(t.out_of_bounds, &[&label, &value, &min, &max])
 }
 
 #[cfg(test)]
@@ -673,5 +701,15 @@ mod tests {
         let range = only_v3.check(t, &[user], &[]).unwrap();
         assert_eq!((range.versions, range.communities.len(), range.transport), (vec![Version::V3], 0, Transport::Tcp));
         assert_eq!(fault(|form| form.snmp = None), t.no_probe);
+    }
+
+    #[test]
+    fn what_is_wrong_with_numbers_is_said_by_their_labels() {
+        let t = Texts::of(Lang::De);
+        let form = RhythmForm { poll: "4".to_owned(), ..Rhythm::default().into() };
+        let words = form.check(t).unwrap_err();
+        assert_eq!(words, format!("{}: 4 liegt außerhalb der Grenzen. Erlaubt ist 5 bis 86400.", t.poll));
+        let ipv6 = RangeForm { range: "2001:db8::/64".to_owned(), ..self::form() };
+        assert!(ipv6.check(t, &[], &[]).unwrap_err().contains("zu groß zum Durchsuchen"));
     }
 }

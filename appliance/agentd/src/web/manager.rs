@@ -19,7 +19,7 @@ use super::devices::NoFields;
 use crate::settings::{ManagerAddress, SettingError};
 use crate::store::outbox::Unreported;
 use crate::store::settings::Enrolment;
-use crate::uplink::{self, HopReport};
+use crate::uplink::{self, DeliveryError, Found, HopError, HopReport, WHOLE_TIMEOUT};
 
 texts! {
     /// Words of the page.
@@ -70,6 +70,58 @@ texts! {
         show_report: "Show the last report", "Letzten Bericht zeigen";
         bytes: "{} bytes", "{} Bytes";
         cut: "The first {} bytes of {}.", "Die ersten {} Bytes von {}.";
+        found_port: "port {} is open", "Port {} ist offen";
+        found_key: "the key is the expected one", "der Schlüssel ist der erwartete";
+        found_manager: "answers", "antwortet";
+        unresolved: "{} does not resolve: {}", "{} lässt sich nicht auflösen: {}";
+        no_name_server: "no name server answers for {}", "für {} antwortet kein Nameserver";
+        port_closed: "port {}: {}", "Port {}: {}";
+        port_silent: "port {} does not answer: a firewall may drop it", "Port {} antwortet nicht: vielleicht verwirft eine Firewall die Pakete";
+        no_setup: "the connection cannot be set up: {}", "die Verbindung lässt sich nicht vorbereiten: {}";
+        not_reached: "the manager cannot be reached: {}", "der Manager ist nicht zu erreichen: {}";
+        no_tls: "the manager's certificate is not trusted or TLS fails: {}", "dem Zertifikat des Managers wird nicht vertraut, oder TLS schlägt fehl: {}";
+        too_slow: "the manager did not answer within {} seconds", "der Manager antwortete nicht innerhalb von {} Sekunden";
+        broken: "the connection to the manager broke: {}", "die Verbindung zum Manager brach ab: {}";
+        redirected: "the address redirects to {}: if that is the manager, set its address", "die Adresse verweist weiter an {}: Ist das der Manager, tragen Sie dessen Adresse ein";
+        no_manager: "the address answers, but not as a Druckwart manager: {}", "unter der Adresse antwortet etwas anderes als ein Druckwart-Manager: {}";
+        status: "the server answered {}; trying again later", "der Server antwortete {}; später ein neuer Versuch";
+        manager_refused: "the manager refused: {}", "der Manager lehnte ab: {}";
+        manager_busy: "the manager is busy: {}", "der Manager ist beschäftigt: {}";
+    }
+}
+
+fn found(t: &Texts, found: &Found) -> String {
+    match found {
+        Found::Addresses(addresses) => addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Found::Open(port) => fill(t.found_port, &[port]),
+        Found::Key => t.found_key.to_owned(),
+        Found::Manager => t.found_manager.to_owned(),
+    }
+}
+
+fn hop_error(t: &Texts, error: &HopError) -> String {
+    match error {
+        HopError::Unresolved { host, why } => fill(t.unresolved, &[host, why]),
+        HopError::NoNameServer { host } => fill(t.no_name_server, &[host]),
+        HopError::Closed { port, why } => fill(t.port_closed, &[port, why]),
+        HopError::Silent { port } => fill(t.port_silent, &[port]),
+        HopError::Delivery(error) => delivery_error(t, error),
+    }
+}
+
+/// What the manager and the libraries say themselves stays in their words.
+fn delivery_error(t: &Texts, error: &DeliveryError) -> String {
+    match error {
+        DeliveryError::Setup(why) => fill(t.no_setup, &[why]),
+        DeliveryError::Connect(why) => fill(t.not_reached, &[why]),
+        DeliveryError::Tls(why) => fill(t.no_tls, &[why]),
+        DeliveryError::Timeout => fill(t.too_slow, &[&WHOLE_TIMEOUT.as_secs()]),
+        DeliveryError::Broken(why) => fill(t.broken, &[why]),
+        DeliveryError::Redirect(to) => fill(t.redirected, &[to]),
+        DeliveryError::NotAManager(why) => fill(t.no_manager, &[why]),
+        DeliveryError::Status { status, .. } => fill(t.status, &[status]),
+        DeliveryError::Refused(fault) => fill(t.manager_refused, &[&fault.message]),
+        DeliveryError::Busy { message, .. } => fill(t.manager_busy, &[message]),
     }
 }
 
@@ -167,7 +219,7 @@ impl State {
             address: enrolment.manager.url.to_string(),
             site: enrolment.site.map(|(customer, site)| format!("{customer} / {site}")).unwrap_or_default(),
             last_success: connection.last_success.map(|at| visit.viewer.ago_and_when(at)),
-            failure: connection.last_failure.map(|(at, words)| (words, visit.viewer.ago(at))),
+            failure: connection.last_failure.map(|(at, error)| (delivery_error(t, &error), visit.viewer.ago(at))),
             next: connection.next_attempt.map(|at| visit.viewer.when(at)),
             waiting: number(lang, unreported.waiting),
             refused: reason.map(|reason| format!("{} ({reason})", number(lang, refused))),
@@ -219,8 +271,8 @@ pub(super) async fn test(
     page.hops = hops
         .into_iter()
         .map(|HopReport { hop, outcome }| match outcome {
-            Ok(words) => HopRow { pill: StatusPill::custom("good", hop.name()), words },
-            Err(words) => HopRow { pill: StatusPill::custom("critical", hop.name()), words },
+            Ok(what) => HopRow { pill: StatusPill::custom("good", hop.name()), words: found(page.t, &what) },
+            Err(why) => HopRow { pill: StatusPill::custom("critical", hop.name()), words: hop_error(page.t, &why) },
         })
         .collect();
     Ok(visit.page(page.t.title, &page))
@@ -258,4 +310,23 @@ pub(super) async fn sent(visit: Visit, Extension(parts): Extension<Parts>) -> Re
         String::from_utf8_lossy(&bytes).into_owned()
     });
     Ok(visit.page(t.what_is_sent, &SentPage { t, size, document }))
+}
+
+#[cfg(test)]
+mod tests {
+    use webkit::text::Lang;
+
+    use super::*;
+
+    #[test]
+    fn what_fails_on_the_way_is_said_in_german() {
+        let t = Texts::of(Lang::De);
+        assert_eq!(
+            hop_error(t, &HopError::Silent { port: 8443 }),
+            "Port 8443 antwortet nicht: vielleicht verwirft eine Firewall die Pakete"
+        );
+        let slow = HopError::Delivery(DeliveryError::Timeout);
+        assert_eq!(hop_error(t, &slow), "der Manager antwortete nicht innerhalb von 60 Sekunden");
+        assert_eq!(found(t, &Found::Addresses(vec!["192.0.2.7".parse().unwrap()])), "192.0.2.7");
+    }
 }
