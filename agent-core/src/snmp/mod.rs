@@ -303,9 +303,14 @@ pub enum UserError {
     /// There is no encryption for someone who does not prove who he is.
     #[error("an SNMPv3 user with encryption needs authentication too")]
     PrivacyAlone,
+    /// It would not fit a list.
+    #[error("what an SNMPv3 user is called here has 1 to {max} characters and neither commas nor control characters", max = User::MAX_LABEL)]
+    Label,
 }
 
 impl User {
+    /// Longest label, in characters.
+    pub const MAX_LABEL: usize = 64;
     /// Longest name, in octets (RFC 3414, usmUserName).
     pub const MAX_NAME: usize = 32;
     /// Shortest password.
@@ -333,9 +338,13 @@ impl User {
     }
 
     /// The same under another label: two users may bear one name on different devices.
-    pub fn labelled(mut self, label: &str) -> Self {
+    pub fn labelled(mut self, label: &str) -> Result<Self, UserError> {
+        let is_bad = |character: char| character == ',' || character.is_control();
+        if label.is_empty() || label.chars().count() > Self::MAX_LABEL || label.chars().any(is_bad) {
+            return Err(UserError::Label);
+        }
         label.clone_into(&mut self.label);
-        self
+        Ok(self)
     }
 
     /// The same with the way in which keys are made longer; `None` tries both.

@@ -302,8 +302,9 @@ impl UserTable {
             .as_deref()
             .map(|word| KeyExtension::from_keyword(word).ok_or_else(|| wrong(word, extension_words.clone())));
         let user = User::new(self.user.as_deref().unwrap_or(&self.name), auth, privacy)
+            .and_then(|user| user.labelled(&self.name))
             .map_err(|error| ProvisionError::User(self.name.clone(), error))?;
-        Ok(user.labelled(&self.name).extending(extension.transpose()?))
+        Ok(user.extending(extension.transpose()?))
     }
 }
 
@@ -355,6 +356,7 @@ mod tests {
         let user = "[[snmp_user]]\nname = \"monitor\"\nauth_protocol = ";
         assert!(fault(&format!("{user}\"SHA-3\"\nauth_password = \"12345678\"")).contains("SHA-256"));
         assert!(fault(&format!("{user}\"SHA\"")).contains("go together"));
+        assert!(fault("[[snmp_user]]\nname = \"one, two\"").contains("commas"));
         assert!(fault(&format!("{user}\"SHA\"\nauth_password = \"short\"")).contains("8 to 255"));
         assert!(fault("[network]\nmode = \"static\"\naddress = \"192.0.2.1\"").contains("prefix is missing"));
         assert!(Provisioning::parse("[network]\nmode = \"dhcp\"").is_ok());

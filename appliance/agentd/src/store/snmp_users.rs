@@ -88,8 +88,8 @@ fn user(row: &Row<'_>) -> rusqlite::Result<Option<Arc<User>>> {
     let extension = word(6)?.and_then(|word| KeyExtension::from_keyword(&word));
     let auth = auth.map(|(protocol, password)| Keyed { protocol, password });
     let privacy = privacy.map(|(protocol, password)| Keyed { protocol, password });
-    let user = User::new(&name, auth, privacy).ok();
-    Ok(user.map(|user| Arc::new(user.labelled(&label).extending(extension))))
+    let user = User::new(&name, auth, privacy).and_then(|user| user.labelled(&label)).ok();
+    Ok(user.map(|user| Arc::new(user.extending(extension))))
 }
 
 pub(super) fn set_user(change: &Transaction<'_>, user: &User) -> Result<()> {

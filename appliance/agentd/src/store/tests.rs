@@ -380,7 +380,7 @@ fn users_of_snmp_and_who_is_read_as_whom_survive() {
         Some(Keyed { protocol: AuthProtocol::Sha1, password: Secret::new("authpassword") }),
         Some(Keyed { protocol: PrivProtocol::Aes256, password: Secret::new("privpassword") }),
     );
-    let user = user.unwrap().labelled("third floor");
+    let user = user.and_then(|user| user.labelled("third floor")).unwrap();
     assert!(!store.set_snmp_user(&user).unwrap());
     assert!(store.set_snmp_user(&user).unwrap(), "replaced");
     let range = ScanRange {

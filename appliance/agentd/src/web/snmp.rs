@@ -20,8 +20,6 @@ use crate::store::snmp_users::Removal;
 
 /// Most users.
 const MAX_USERS: usize = 64;
-/// Longest label, in characters.
-const MAX_LABEL: usize = 64;
 
 texts! {
     /// Words of the page.
@@ -218,15 +216,14 @@ impl UserForm {
             "" => name,
             label => label,
         };
-        if label.chars().count() > MAX_LABEL || label.contains([',', '\n', '\r']) {
-            return Err(t.bad_label.to_owned());
-        }
-        let user = User::new(name, auth, privacy).map_err(|error| match error {
-            UserError::Name => t.bad_name.to_owned(),
-            UserError::Password => t.bad_password.to_owned(),
-            UserError::PrivacyAlone => t.privacy_alone.to_owned(),
-        })?;
-        Ok(user.labelled(label).extending(KeyExtension::from_keyword(&self.extension)))
+        let user =
+            User::new(name, auth, privacy).and_then(|user| user.labelled(label)).map_err(|error| match error {
+                UserError::Name => t.bad_name.to_owned(),
+                UserError::Password => t.bad_password.to_owned(),
+                UserError::PrivacyAlone => t.privacy_alone.to_owned(),
+                UserError::Label => t.bad_label.to_owned(),
+            })?;
+        Ok(user.extending(KeyExtension::from_keyword(&self.extension)))
     }
 }
 
