@@ -26,10 +26,11 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use wire::device::DeviceId;
+use wire::device::{DeviceId, Snapshot};
+use wire::identity::{is_serial, one_word};
 
 use crate::store::Store;
-use crate::store::devices::{Saved, Watched};
+use crate::store::devices::{DeviceLine, Saved, Watched};
 
 /// Where the bridge of this machine is controlled, unless the command line says otherwise.
 pub const CONTROL: &str = "/run/usbbridged/control";
@@ -37,6 +38,8 @@ pub const CONTROL: &str = "/run/usbbridged/control";
 const MARK: &str = "usb@";
 /// The host in such an address that is this machine.
 const OWN_HOST: &str = "localhost";
+/// What stands before a made name.
+const MADE: &str = "usb-made:";
 /// For a request to the bridge, or a connection to one.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bridges that are read at the same time.
@@ -189,23 +192,23 @@ impl UsbReader {
             was_full: false,
             outcome: Err(Failure::Silent),
         }));
-        let by_address: BTreeMap<String, DeviceId> = devices
-            .iter()
-            .filter(|line| is_usb(&line.address))
-            .filter_map(|line| Some((line.address.clone(), DeviceId::new(line.id.clone())?)))
-            .collect();
-        // A printer that has a cable and an address is one printer: the network tells more of it.
-        let on_network: Vec<String> = devices
-            .iter()
-            .filter(|line| !is_usb(&line.address) && !line.serial.is_empty())
-            .map(|line| line.serial.clone())
-            .collect();
+        let mut met = Vec::new();
         for read in reads {
-            let device = by_address.get(&read.address).cloned();
             match self.remember(&read) {
-                Some(answers) => self.keep(&read, answers, device, &on_network).await?,
-                None => self.miss(&read, device).await?,
+                Some(answers) => met.push(Met::new(read, answers, &devices)),
+                None => self.miss(&read, resident(&devices, &read.address).and_then(id_of)).await?,
             }
+        }
+        // Of two that say the same serial number the one that has been known by it keeps it.
+        met.sort_by_key(|met| met.name.is_none() || met.name != met.resident.and_then(id_of));
+        let mut names = BTreeSet::new();
+        for met in &met {
+            names.extend(self.keep(met, &devices, &names).await?);
+        }
+        for displaced in met.iter().filter_map(|met| met.resident.and_then(id_of)).filter(|id| !names.contains(id)) {
+            let store = self.store.clone();
+            let failure = "another device answers at its address";
+            tokio::task::spawn_blocking(move || store.set_silent(&displaced, Timestamp::now(), failure)).await??;
         }
         Ok(())
     }
@@ -235,31 +238,35 @@ impl UsbReader {
         Some(answers)
     }
 
-    async fn keep(&self, read: &Read, answers: Answers, device: Option<DeviceId>, on_network: &[String]) -> Result<()> {
-        let vendor = match &read.outcome {
-            Ok(findings) => findings.greeting.as_ref().and_then(|greeting| greeting.printer.as_ref()?.usb_vendor),
-            Err(_) => None,
-        };
-        let snapshot = answers.snapshot();
-        let serial = answers.serial.as_deref().or(snapshot.identity.serial.as_deref());
-        if serial.is_some_and(|serial| on_network.iter().any(|other| other == serial)) {
-            log::debug!(address:% = read.address; "this printer is read over the network");
-            return Ok(());
+    /// Keeps what was read; gives the name under which that was done.
+    async fn keep(
+        &self,
+        met: &Met<'_>,
+        devices: &[DeviceLine],
+        names: &BTreeSet<DeviceId>,
+    ) -> Result<Option<DeviceId>> {
+        let store = self.store.clone();
+        // A printer that has a cable and an address is one printer: the network tells more of it.
+        if let Some(network) = devices.iter().find(|line| met.is_on_network_as(line)).and_then(id_of) {
+            log::debug!(address:% = met.address; "this printer is read over the network");
+            if let Some(usb) = met.resident.filter(|line| met.is_said_by(line)).and_then(id_of) {
+                let unite = move || store.unite(&network, &usb, false, "", Timestamp::now());
+                tokio::task::spawn_blocking(unite).await??;
+            }
+            return Ok(met.resident.and_then(id_of));
         }
-        let Some(id) = serial.and_then(|serial| device_id(vendor, serial)).or(device).or_else(made_id) else {
-            return Ok(());
-        };
+        let Some(id) = met.choose(names) else { return Ok(None) };
         let saved = Saved {
-            id,
-            address: read.address.clone(),
+            id: id.clone(),
+            address: met.address.clone(),
             // Nothing is asked over SNMP; the database wants one all the same.
             credential: Credential::v1(""),
             read_at: Timestamp::now(),
-            snapshot,
+            snapshot: met.snapshot.clone(),
             watched: Watched::default(),
         };
-        let store = self.store.clone();
-        Ok(tokio::task::spawn_blocking(move || store.save(&[saved])).await??)
+        tokio::task::spawn_blocking(move || store.save(&[saved])).await??;
+        Ok(Some(id))
     }
 
     async fn miss(&self, read: &Read, device: Option<DeviceId>) -> Result<()> {
@@ -270,6 +277,73 @@ impl UsbReader {
         let (store, failure) = (self.store.clone(), failure.to_string());
         Ok(tokio::task::spawn_blocking(move || store.set_silent(&id, Timestamp::now(), &failure)).await??)
     }
+}
+
+/// A printer that has answered.
+struct Met<'a> {
+    address: String,
+    snapshot: Snapshot,
+    /// Its serial numbers: what USB says, and what stands on its plate.
+    serials: Vec<String>,
+    /// The name that its serial number gives it.
+    name: Option<DeviceId>,
+    /// Who was read at its address last.
+    resident: Option<&'a DeviceLine>,
+}
+
+impl<'a> Met<'a> {
+    fn new(read: Read, answers: Answers, devices: &'a [DeviceLine]) -> Self {
+        let greeting = read.outcome.ok().and_then(|findings| findings.greeting);
+        let vendor = greeting.and_then(|greeting| greeting.printer?.usb_vendor);
+        let snapshot = answers.snapshot();
+        let serials = [answers.serial.as_ref(), snapshot.identity.serial.as_ref()];
+        let serials: Vec<String> = serials.into_iter().flatten().filter(|serial| is_serial(serial)).cloned().collect();
+        let name = serials.first().and_then(|serial| device_id(vendor, serial));
+        let resident = resident(devices, &read.address);
+        Self { address: read.address, snapshot, serials, name, resident }
+    }
+
+    /// The name under which it is kept, where those are taken already.
+    fn choose(&self, names: &BTreeSet<DeviceId>) -> Option<DeviceId> {
+        let resident = self.resident.and_then(id_of);
+        // Someone who was given a name here keeps it, even if he says a serial number by now or another printer no longer does.
+        let given = resident.clone().filter(|id| id.as_str().starts_with(MADE)).filter(|_| {
+            self.resident.is_some_and(|line| self.is_like(line) && (line.serial.is_empty() || self.is_said_by(line)))
+        });
+        let by_serial = self.name.clone().filter(|name| !names.contains(name));
+        // Who says nothing that lasts is whom the port was known for.
+        let is_like = self.resident.is_some_and(|line| self.is_like(line));
+        let by_place = resident.filter(|id| self.name.is_none() && is_like && !names.contains(id));
+        given.or(by_serial).or(by_place).or_else(made_id)
+    }
+
+    /// Whether a device is known by one of its serial numbers.
+    fn is_said_by(&self, line: &DeviceLine) -> bool {
+        self.serials.iter().any(|serial| one_word(serial) == one_word(&line.serial))
+    }
+
+    /// Whether a device may be of its maker or model. How USB and the network call them differs.
+    fn is_like(&self, line: &DeviceLine) -> bool {
+        let plain = |text: &str| text.to_lowercase().replace(|letter: char| !letter.is_alphanumeric(), "");
+        let holds = |one: &str, other: &str| one.contains(other) || other.contains(one);
+        let identity = &self.snapshot.identity;
+        let pairs = [(&identity.model, &line.model), (&identity.manufacturer, &line.manufacturer)];
+        pairs.into_iter().any(|(said, known)| holds(&plain(said.as_deref().unwrap_or_default()), &plain(known)))
+    }
+
+    /// Whether a device of the network is this printer.
+    fn is_on_network_as(&self, line: &DeviceLine) -> bool {
+        !is_usb(&line.address) && self.is_said_by(line) && self.is_like(line)
+    }
+}
+
+/// Who was read at an address last.
+fn resident<'a>(devices: &'a [DeviceLine], address: &str) -> Option<&'a DeviceLine> {
+    devices.iter().filter(|line| line.address == address).max_by_key(|line| line.read_at)
+}
+
+fn id_of(line: &DeviceLine) -> Option<DeviceId> {
+    DeviceId::new(line.id.clone())
 }
 
 /// Reads every printer of one bridge. A machine without one is nothing to speak of.
@@ -327,11 +401,11 @@ fn own_addresses() -> Vec<IpAddr> {
     addresses.filter_map(|address| Some(IpAddr::from(address.as_sockaddr_in()?.ip()))).collect()
 }
 
-/// A name for a printer that says nothing of itself: it is kept as long as the printer stays on its port.
+/// A name for a printer that says nothing of itself, or what another says too: it is kept as long as the printer stays on its port.
 fn made_id() -> Option<DeviceId> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).ok()?;
-    DeviceId::new(format!("usb-made:{}", data_encoding::HEXLOWER.encode(&random)))
+    DeviceId::new(format!("{MADE}{}", data_encoding::HEXLOWER.encode(&random)))
 }
 
 #[cfg(test)]
@@ -417,6 +491,73 @@ mod tests {
         let ids: Vec<_> = store.devices().unwrap().into_iter().map(|line| line.id).collect();
         assert!(first.starts_with("usb-made:"));
         assert_eq!(ids, [first]);
+    }
+
+    /// Puts a device into the store.
+    fn known(store: &Store, id: &str, address: &str, model: &str, serial: &str) {
+        let identity = wire::device::Identity {
+            manufacturer: Some(model.split(' ').next().unwrap().to_owned()),
+            model: Some(model.to_owned()),
+            serial: Some(serial.to_owned()),
+            ..Default::default()
+        };
+        let saved = Saved {
+            id: DeviceId::new(id.to_owned()).unwrap(),
+            address: address.to_owned(),
+            credential: Credential::v1(""),
+            read_at: Timestamp::now(),
+            snapshot: Snapshot { identity, ..Snapshot::default() },
+            watched: Watched::default(),
+        };
+        store.save(&[saved]).unwrap();
+    }
+
+    fn kept(store: &Store) -> Vec<(String, String, bool)> {
+        let lines = store.devices().unwrap().into_iter();
+        lines.map(|line| (line.address, line.id, line.silent_since.is_some())).collect()
+    }
+
+    #[tokio::test]
+    async fn two_printers_that_say_one_number_stay_two() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let own = bridge(213, greeting(Some("A123"))).await;
+        let other = address_of(Some(bridge(214, greeting(Some("A123"))).await), FIRST_PORT);
+        // Another printer was there before.
+        known(&store, "usb-0001:B9", &other, "Bcme 7", "B9");
+        let (mut reader, _handle) = UsbReader::new(store.clone(), &folder.path().join("control"), own);
+        reader.round().await.unwrap();
+        let first = kept(&store);
+        let at = |address: &str| first.iter().filter(|line| line.0 == address).collect::<Vec<_>>();
+        assert_eq!(at("usb@localhost:9418"), [&("usb@localhost:9418".to_owned(), "usb-0482:A123".to_owned(), false)]);
+        let [gone, twin] = at(&other)[..] else { panic!("{first:?}") };
+        assert!(gone.1 == "usb-0001:B9" && gone.2, "another printer is in its place: {gone:?}");
+        assert!(twin.1.starts_with(MADE) && !twin.2, "{twin:?}");
+        reader.round().await.unwrap();
+        assert_eq!(kept(&store), first);
+        // Nor does it become the first one when that is gone.
+        reader.own = bridge(215, Greeting { ports: vec![FIRST_PORT], ..Greeting::default() }).await;
+        reader.round().await.unwrap();
+        assert_eq!(kept(&store), first);
+    }
+
+    #[tokio::test]
+    async fn a_printer_with_a_cable_and_an_address_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path()).unwrap());
+        let own = bridge(216, greeting(Some("A123"))).await;
+        let (mut reader, _handle) = UsbReader::new(store.clone(), &folder.path().join("control"), own);
+        reader.round().await.unwrap();
+        // The same number of another maker.
+        known(&store, "11:A123", "192.0.2.8:161", "Bcme 7", "A123");
+        reader.round().await.unwrap();
+        assert_eq!(kept(&store).len(), 2);
+        known(&store, "1347:A123", "192.0.2.7:161", "Acme M1", "A123 ");
+        reader.round().await.unwrap();
+        let ids: Vec<_> = kept(&store).into_iter().map(|line| line.1).collect();
+        assert_eq!(ids, ["1347:A123", "11:A123"]);
+        reader.round().await.unwrap();
+        assert_eq!(kept(&store).len(), 2);
     }
 
     #[test]

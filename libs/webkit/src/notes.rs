@@ -24,6 +24,7 @@ crate::texts! {
             "Zähler liefen über das Ende von 32 Bit und zählen weiter: {}";
         returned: "Counters go on where they were before: {}", "Zähler machen weiter, wo sie vorher waren: {}";
         asked: "May be the same device as {}", "Ist vielleicht dasselbe Gerät wie {}";
+        turned_out_same: "Turned out to be the same device as {}", "Ist, wie sich zeigte, dasselbe Gerät wie {}";
         same: "Decided by {}: the same device as {}", "Entschieden von {}: dasselbe Gerät wie {}";
         another: "Decided by {}: another device than {}", "Entschieden von {}: ein anderes Gerät als {}";
         moot: "Turned out to be another device than {}", "Ist, wie sich zeigte, ein anderes Gerät als {}";
@@ -106,6 +107,7 @@ pub fn event(lang: Lang, event: &Event) -> String {
         EventKind::Asked => {
             format!("{}. {}", fill(t.asked, &[before]), doubt(lang, &DoubtKind::from_keyword(after)))
         }
+        EventKind::Same if after.is_empty() => fill(t.turned_out_same, &[before]),
         EventKind::Same => fill(t.same, &[after, before]),
         EventKind::Another if after.is_empty() => fill(t.moot, &[before]),
         EventKind::Another => fill(t.another, &[after, before]),
