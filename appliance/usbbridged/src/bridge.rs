@@ -20,8 +20,8 @@ use crate::access::Access;
 use crate::book::Book;
 use crate::control;
 use crate::quirks::{QuirkTable, Quirks};
-use crate::session::{self, Timing};
-use crate::slot::{Present, Slot};
+use crate::session::{self, Connection, Timing, UNLISTED};
+use crate::slot::{Present, Slot, Waiting};
 use crate::transport::{Bus, Chosen, Found, Link, Place, UsbError, choose};
 
 /// Printers that are looked at for the first time, at once.
@@ -352,7 +352,11 @@ impl Bridge {
                         let core = lock(&shared);
                         (core.bus.clone(), ports(&core))
                     };
-                    session::serve(bus.as_deref(), &worker, &ports, timing, waiting.stream, waiting.peer);
+                    let Waiting { stream, peer, .. } = waiting;
+                    let own = stream.local_addr().map_or(peer, |own| own.ip());
+                    let is_listed = || lock(&shared).book.access.allows(peer, own);
+                    let connection = Connection { stream, peer, is_listed: &is_listed };
+                    session::serve(bus.as_deref(), &worker, &ports, timing, &connection);
                 }
             });
             if let Ok(thread) = thread {
@@ -414,7 +418,7 @@ impl Bridge {
             let _ = stream.set_nonblocking(false);
             if !is_allowed {
                 self.note_refused(peer);
-                self.dismiss(stream, "Your address is not among those that may connect");
+                self.dismiss(stream, UNLISTED);
                 continue;
             }
             let Some(slot) = slot else { continue };

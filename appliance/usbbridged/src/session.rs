@@ -86,15 +86,33 @@ enum End {
     Refused,
     /// The bridge stops.
     Stopped,
+    /// An administrator has switched printing off.
+    SwitchedOff,
+    /// An administrator has taken the client's address off the list.
+    Unlisted,
     /// The printer takes no data.
     Stuck,
     /// Something about the printer.
     Printer(UsbError),
 }
 
+/// A connection, and what may be decided about it at any time.
+pub struct Connection<'a> {
+    /// The client.
+    pub stream: TcpStream,
+    /// Its address.
+    pub peer: IpAddr,
+    /// Whether the client may still connect.
+    pub is_listed: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// What is said to those who are not on the list.
+pub const UNLISTED: &str = "Your address is not among those that may connect";
+
 /// Serves a connection to its end. `ports` are those that are told to clients.
-pub fn serve(bus: Option<&dyn Bus>, slot: &Slot, ports: &[u16], timing: Timing, stream: TcpStream, peer: IpAddr) {
+pub fn serve(bus: Option<&dyn Bus>, slot: &Slot, ports: &[u16], timing: Timing, connection: &Connection<'_>) {
     let began = Instant::now();
+    let Connection { stream, peer, is_listed } = connection;
     if stream.set_read_timeout(Some(timing.tick)).is_err()
         || stream.set_write_timeout(Some(timing.stuck_asking)).is_err()
     {
@@ -102,13 +120,14 @@ pub fn serve(bus: Option<&dyn Bus>, slot: &Slot, ports: &[u16], timing: Timing, 
     }
     let _ = stream.set_nodelay(true);
     // Whoever only looks whether the port is open takes the printer from nobody.
-    if !has_something_to_say(slot, &stream, timing, began) {
+    if !has_something_to_say(slot, stream, timing, began) {
         return;
     }
-    let (is_printing, _) = slot.decided();
     let end = match bus.zip(slot.present()) {
-        None => absent(slot, ports, &stream, timing),
-        Some((bus, present)) => with_printer(bus, slot, ports, timing, &stream, present, is_printing),
+        // It may have waited for long.
+        _ if !is_listed() => End::Unlisted,
+        None => absent(slot, ports, stream, timing),
+        Some((bus, present)) => with_printer(bus, slot, ports, timing, connection, &present),
     };
     log::debug!(port = slot.port, peer:% = peer, seconds = began.elapsed().as_secs(), end:? = end; "a connection has ended");
     let reason = match end {
@@ -116,10 +135,12 @@ pub fn serve(bus: Option<&dyn Bus>, slot: &Slot, ports: &[u16], timing: Timing, 
         End::Refused => None,
         End::Idle => Some("Nothing was asked for a while, or others wait".to_owned()),
         End::Stopped => Some("The bridge stops".to_owned()),
+        End::SwitchedOff => Some("An administrator has switched printing off".to_owned()),
+        End::Unlisted => Some(UNLISTED.to_owned()),
         End::Stuck => Some(format!("The printer takes no data{}", why_stuck(slot))),
         End::Printer(error) => Some(format!("The printer cannot be used: {error}")),
     };
-    dismiss(&stream, reason, timing);
+    dismiss(stream, reason, timing);
 }
 
 /// Ends a connection so that the client gets to read the reason: closing while it still sends would throw the reason away.
@@ -183,11 +204,10 @@ fn with_printer(
     slot: &Slot,
     ports: &[u16],
     timing: Timing,
-    stream: &TcpStream,
-    present: Present,
-    is_printing: bool,
+    connection: &Connection<'_>,
+    present: &Present,
 ) -> End {
-    let link = match open(bus, slot, &present) {
+    let link = match open(bus, slot, present) {
         Ok(link) => link,
         Err(error) => {
             // What another program does, and what was just unplugged, is no illness of the printer.
@@ -207,10 +227,11 @@ fn with_printer(
         ports,
         timing,
         link: &*link,
-        present: &present,
-        is_printing,
+        present,
+        is_printing: slot.decided().0,
+        is_listed: connection.is_listed,
         began: Instant::now(),
-        client: Mutex::new(stream),
+        client: Mutex::new(&connection.stream),
         moments: Mutex::new(Moments::default()),
         is_over: AtomicBool::new(false),
         fault: Mutex::new(None),
@@ -219,7 +240,7 @@ fn with_printer(
         if is_two_way {
             scope.spawn(|| session.bring_answers());
         }
-        let end = session.take_from(stream);
+        let end = session.take_from(&connection.stream);
         session.is_over.store(true, Ordering::Relaxed);
         end
     });
@@ -283,6 +304,7 @@ struct Session<'a> {
     link: &'a dyn Link,
     present: &'a Present,
     is_printing: bool,
+    is_listed: &'a (dyn Fn() -> bool + Sync),
     began: Instant,
     /// Two threads write to the client: answers of the printer, and the bridge's own words.
     client: Mutex<&'a TcpStream>,
@@ -474,7 +496,12 @@ impl Session<'_> {
         if let Some(fault) = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Err(End::Printer(fault));
         }
-        if self.slot.is_stopping() { Err(End::Stopped) } else { Ok(()) }
+        match () {
+            () if self.slot.is_stopping() => Err(End::Stopped),
+            () if self.is_printing && !self.slot.decided().0 => Err(End::SwitchedOff),
+            () if !(self.is_listed)() => Err(End::Unlisted),
+            () => Ok(()),
+        }
     }
 
     fn is_idle(&self, heard: Instant) -> bool {

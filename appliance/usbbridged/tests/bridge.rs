@@ -14,7 +14,8 @@ use agent_core::localagent::message::{Message, OPENER};
 use agent_core::pjl::reading::{Means, Question};
 use agent_core::tick::Tick;
 use fake::{Faults, Printer, Running, pjl, timing, wait};
-use usbbridged::slot::MAX_WAITING;
+use usbbridged::session::{self, Connection};
+use usbbridged::slot::{MAX_WAITING, Slot};
 use usbbridged::transport::UsbError;
 
 /// One that stands in the list of those that are not to be opened.
@@ -72,6 +73,37 @@ fn a_job_arrives_byte_for_byte_where_printing_is_switched_on() {
     let Some(Message::Greeting(greeting)) = Message::decode(answer.as_bytes()) else { panic!("{answer}") };
     assert!(greeting.is_printing && greeting.printer.unwrap().is_two_way);
     assert_eq!(acme.received().len(), job.len());
+}
+
+#[test]
+fn printing_ends_when_it_is_switched_off() {
+    let bridge = Running::start();
+    let acme = printer("1-1", "A1");
+    let port = bridge.plug(&acme);
+    bridge.control(&Request::Printing { port, on: true });
+    let mut stream = bridge.connect(port);
+    stream.write_all(&job(10_000)).unwrap();
+    wait(|| (acme.received().len() == 10_000).then_some(()));
+    bridge.control(&Request::Printing { port, on: false });
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("switched printing off"), "{answer}");
+    assert_eq!(acme.received().len(), 10_000);
+}
+
+#[test]
+fn who_is_no_longer_listed_is_not_served() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    client.write_all(b"@PJL INFO ID\r\n").unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let (stream, peer) = listener.accept().unwrap();
+    let connection = Connection { stream, peer: peer.ip(), is_listed: &|| false };
+    session::serve(None, &Slot::new(9418), &[9418], timing(), &connection);
+    drop(connection);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("not among those that may connect"), "{answer}");
 }
 
 #[test]
