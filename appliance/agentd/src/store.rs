@@ -14,7 +14,9 @@ pub mod settings;
 pub mod snmp_users;
 mod users;
 
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -34,6 +36,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006-unreported.sql"),
     include_str!("../migrations/0007-range-revision.sql"),
 ];
+/// The database.
+const FILE: &str = "agentd.sqlite";
 /// Days of meters and of reports that are kept.
 const KEPT_DAYS: i64 = 90;
 /// Octets of reports that are kept while the manager cannot be reached.
@@ -51,11 +55,12 @@ pub enum StoreError {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The file was written by a later version.
     #[error(
-        "the database has version {found}, this program knows {known}: install the later version again, or start with an empty folder"
+        "the database has version {found}, this program knows {known}, and there is no copy from before: install the later version again, \
+         or start with an empty folder"
     )]
     Newer {
         /// Version of the file.
@@ -76,20 +81,30 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database in a folder, which is made if it is missing.
+    /// Opens the database in a folder, which is made if it is missing. Where a later version of the program was here and is no longer,
+    /// the copy that it made before it changed the database goes on.
     pub fn open(folder: &Path) -> Result<Self> {
-        let unusable = |source| StoreError::Folder { path: folder.to_owned(), source };
-        std::fs::create_dir_all(folder).map_err(unusable)?;
-        let path = folder.join("agentd.sqlite");
-        // Communities and the enrolment token are secrets: nobody else may read the file, nor SQLite's files beside it.
-        let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(unusable)?;
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(unusable)?;
+        std::fs::create_dir_all(folder).map_err(|source| unusable(folder, source))?;
+        match Self::open_file(folder) {
+            Err(StoreError::Newer { found, known }) if copy_of(folder, known).exists() => {
+                take_back(folder, found, known).map_err(|source| unusable(folder, source))?;
+                log::warn!(aside:? = copy_of(folder, found); "the database is the one from before a later version, whose own is put aside");
+                Self::open_file(folder)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_file(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        private(&path).map_err(|source| unusable(folder, source))?;
         let mut connection = Connection::open(&path)?;
         connection.busy_timeout(std::time::Duration::from_secs(10))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         connection.set_prepared_statement_cache_capacity(64);
+        copy(&connection, folder)?;
         migrate(&mut connection)?;
         Ok(Self { connection: Mutex::new(connection) })
     }
@@ -131,6 +146,56 @@ impl Store {
             Ok(u64::try_from(dropped).unwrap_or(u64::MAX))
         })
     }
+}
+
+fn unusable(path: &Path, source: io::Error) -> StoreError {
+    StoreError::Folder { path: path.to_owned(), source }
+}
+
+/// Where the database of a version is kept.
+fn copy_of(folder: &Path, version: usize) -> PathBuf {
+    folder.join(format!("{FILE}.v{version}"))
+}
+
+/// Makes a file if it is missing. Communities and the enrolment token are secrets: nobody else may read it, nor SQLite's files beside it.
+fn private(path: &Path) -> io::Result<File> {
+    let file = File::options().create(true).append(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Copies a database that is about to be migrated, for the version of the program that may have to come back.
+fn copy(connection: &Connection, folder: &Path) -> Result<()> {
+    let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 || version >= MIGRATIONS.len() {
+        return Ok(());
+    }
+    let to = copy_of(folder, version);
+    let failed = |source| unusable(&to, source);
+    let new = folder.join(format!("{FILE}.new"));
+    // One from before a power cut is not whole.
+    let _ = fs::remove_file(&new);
+    let file = private(&new).map_err(failed)?;
+    connection.execute("VACUUM INTO ?1", [new.to_string_lossy()])?;
+    file.sync_all().and_then(|()| fs::rename(&new, &to)).map_err(failed)?;
+    // One that comes back is the version before this one.
+    for older in (1..version).map(|older| copy_of(folder, older)) {
+        let _ = fs::remove_file(older);
+    }
+    Ok(())
+}
+
+/// Puts the copy in the place of a later version's database, which is kept beside it.
+fn take_back(folder: &Path, found: usize, known: usize) -> io::Result<()> {
+    let (path, aside, new) = (folder.join(FILE), copy_of(folder, found), folder.join(format!("{FILE}.new")));
+    let _ = fs::remove_file(&aside);
+    let _ = fs::remove_file(&new);
+    let mut file = private(&new)?;
+    io::copy(&mut File::open(copy_of(folder, known))?, &mut file)?;
+    file.sync_all()?;
+    fs::hard_link(&path, &aside)?;
+    // Whole at any moment: either the one or the other.
+    fs::rename(new, path)
 }
 
 fn migrate(connection: &mut Connection) -> Result<()> {

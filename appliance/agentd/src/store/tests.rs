@@ -368,6 +368,44 @@ fn a_database_of_a_later_version_is_left_alone() {
 }
 
 #[test]
+fn a_program_that_comes_back_goes_on_with_its_own_database() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(FILE);
+    let before = MIGRATIONS.len() - 1;
+    let old = Connection::open(&path).unwrap();
+    MIGRATIONS.iter().take(before).for_each(|step| old.execute_batch(step).unwrap());
+    old.pragma_update(None, "user_version", before).unwrap();
+    old.execute("INSERT INTO setting VALUES ('place', 'before')", []).unwrap();
+    drop(old);
+
+    // The update migrates it, and keeps what was there.
+    let store = Store::open(folder.path()).unwrap();
+    set(&store.connection().unchecked_transaction().unwrap(), "place", "lost").unwrap();
+    drop(store);
+    let copy = copy_of(folder.path(), before);
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let kept = Connection::open(&copy).unwrap();
+    assert_eq!(kept.pragma_query_value(None, "user_version", |row| row.get(0)), Ok(before));
+    drop(kept);
+
+    // To this program a later one is what it is itself to the one before.
+    let store = Store::open(folder.path()).unwrap();
+    store.transaction(|change| set(change, "place", "here")).unwrap();
+    drop(store);
+    fs::copy(&path, copy_of(folder.path(), MIGRATIONS.len())).unwrap();
+    let later = Connection::open(&path).unwrap();
+    later.execute("UPDATE setting SET value = 'later' WHERE key = 'place'", []).unwrap();
+    later.pragma_update(None, "user_version", 99).unwrap();
+    drop(later);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(setting(&store.connection(), "place").unwrap().as_deref(), Some("here"));
+    let aside = Connection::open(copy_of(folder.path(), 99)).unwrap();
+    assert_eq!(setting(&aside, "place").unwrap().as_deref(), Some("later"));
+}
+
+#[test]
 fn users_of_snmp_and_who_is_read_as_whom_survive() {
     use agent_core::snmp::{AuthProtocol, KeyExtension, Keyed, PrivProtocol, Secret, Transport, User, Version};
 
