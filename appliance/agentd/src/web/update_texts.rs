@@ -119,8 +119,8 @@ texts! {
         reset_network_do: "Yes, back to DHCP", "Ja, zurück zu DHCP";
         network_reset: "The network goes back to DHCP.", "Das Netzwerk geht zurück auf DHCP.";
         erase: "Erase everything …", "Alles löschen …";
-        erase_text: "Settings, devices, history, passwords, the box's identity at the manager: everything goes, and it cannot be brought back. The box restarts as it came. Type its name, {}, to go on.",
-            "Einstellungen, Geräte, Verlauf, Kennwörter, die Identität beim Manager: Alles verschwindet und lässt sich nicht zurückholen. Das Gerät startet wie bei der Auslieferung. Geben Sie seinen Namen ein, {}, um fortzufahren.";
+        erase_text: "Settings, devices, history, passwords, the box's identity at the manager: everything goes, and the box cannot bring it back. It restarts as it came. Special tools may still find some of it on the card: destroy a card that leaves your hands for good. Type its name, {}, to go on.",
+            "Einstellungen, Geräte, Verlauf, Kennwörter, die Identität beim Manager: Alles verschwindet, und das Gerät kann es nicht zurückholen. Es startet wie bei der Auslieferung. Mit Spezialwerkzeug lässt sich manches auf der Karte vielleicht noch finden: Vernichten Sie eine Karte, die Sie endgültig aus der Hand geben. Geben Sie seinen Namen ein, {}, um fortzufahren.";
         erase_name: "Name of the box", "Name des Geräts";
         erase_do: "Erase everything", "Alles löschen";
         erase_wrong: "That is not the name of this box. Nothing was erased.", "Das ist nicht der Name dieses Geräts. Es wurde nichts gelöscht.";
