@@ -5,6 +5,7 @@ use boxcore::request::Remark;
 use boxcore::update::Refusal;
 use webkit::text::{Lang, fill, number};
 use webkit::texts;
+use wire::channel::ChannelError;
 
 use crate::boxd::BoxdError;
 use crate::updates::UpdateError;
@@ -77,6 +78,11 @@ texts! {
             "Die jetzige Version hat sich noch nicht bewährt. Versuchen Sie es in einigen Minuten wieder.";
         refused_no_data: "The card does not keep anything, so nothing can be installed.", "Die Karte behält nichts; daher lässt sich nichts installieren.";
         release_wrong: "The release cannot be used: {}.", "Die Freigabe ist nicht brauchbar: {}.";
+        channel_key: "the key of the channel is no Ed25519 key in PEM", "der Schlüssel des Kanals ist kein Ed25519-Schlüssel in PEM";
+        channel_size: "it is too large, or not in UTF-8", "sie ist zu groß oder nicht in UTF-8";
+        channel_cut: "its last line is no signature, so it is not whole", "ihre letzte Zeile ist keine Signatur, sie ist also nicht vollständig";
+        channel_signature: "its signature does not hold: it was changed, or is of another channel", "ihre Signatur stimmt nicht: Sie wurde verändert oder gehört zu einem anderen Kanal";
+        channel_kind: "it is {}, where {} was wanted", "sie ist „{}“, verlangt war „{}“";
         licence_wrong: "This licence cannot be used: {}.", "Diese Lizenz ist nicht brauchbar: {}.";
         no_key: "This box has no key to check that with.", "Dieses Gerät hat keinen Schlüssel, um das zu prüfen.";
         no_bundle: "Release {} has nothing for this kind of box ({}).", "Freigabe {} enthält nichts für diese Geräteart ({}).";
@@ -183,14 +189,26 @@ pub(super) fn refusal(lang: Lang, refusal: &Refusal) -> String {
     }
 }
 
+fn channel_error(t: &Texts, error: &ChannelError) -> String {
+    match error {
+        ChannelError::Key => t.channel_key.to_owned(),
+        ChannelError::Size => t.channel_size.to_owned(),
+        ChannelError::NoSignature => t.channel_cut.to_owned(),
+        ChannelError::Signature => t.channel_signature.to_owned(),
+        ChannelError::Kind(is, wanted) => fill(t.channel_kind, &[is, wanted]),
+        // What is wrong within is for who writes such files.
+        ChannelError::Form(_) | ChannelError::Value(_) => error.to_string(),
+    }
+}
+
 pub(super) fn problem(lang: Lang, error: &UpdateError) -> String {
     let t = Texts::of(lang);
     match error {
         UpdateError::Refused(why) => refusal(lang, why),
         UpdateError::Boxd(BoxdError::Refused(why)) => why.clone(),
         UpdateError::Boxd(_) => t.silent.to_owned(),
-        UpdateError::Release(why) => fill(t.release_wrong, &[why]),
-        UpdateError::Licence(why) => fill(t.licence_wrong, &[why]),
+        UpdateError::Release(why) => fill(t.release_wrong, &[&channel_error(t, why)]),
+        UpdateError::Licence(why) => fill(t.licence_wrong, &[&channel_error(t, why)]),
         UpdateError::NoKey => t.no_key.to_owned(),
         UpdateError::NoBundle { version, board } => fill(t.no_bundle, &[version, board]),
         UpdateError::Address(text) => fill(t.no_address, &[text]),
