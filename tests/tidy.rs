@@ -31,7 +31,7 @@ const SHARED: [&str; 3] = ["journal", "webkit", "wire"];
 /// The layers that only decide.
 const PURE: [&str; 5] = ["wire", "netcfg", "agent-core", "boxcore", "manager-core"];
 /// Crates that touch the world: never below a crate of the pure layers.
-const WORLDLY: [&str; 20] = [
+const WORLDLY: [&str; 19] = [
     "async-std",
     "axum",
     "env_logger",
@@ -40,7 +40,6 @@ const WORLDLY: [&str; 20] = [
     "hyper",
     "mio",
     "nix",
-    "rand",
     "reqwest",
     "ring",
     "rusqlite",
