@@ -357,6 +357,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// The oracle is the device: what it printed. A board that stands where the old one might have gone on to cannot be
         /// told from it, so boards stand far apart.
         #[test]
