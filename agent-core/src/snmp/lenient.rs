@@ -1,6 +1,7 @@
 //! A second, forgiving reader for responses that the library refuses. It takes lengths and tags as they come, keeps every
 //! variable that it can make sense of, and forgives: unsigned numbers with their sign bit set, numbers with too many
 //! leading octets, communities of any octets, negative request-ids, a varbind list that is cut short by the end of the datagram.
+//! What is not whole makes no variable: the beginning of a number is another number.
 
 use super::ber::tag;
 use super::message::{DecodeError, MAX_VARIABLES, Response, Value, error_status_of};
@@ -9,7 +10,7 @@ use crate::oid::Oid;
 pub(super) const RESPONSE_PDU: u8 = 0xa2;
 
 pub(super) fn decode_response(bytes: &[u8]) -> Result<Response, DecodeError> {
-    let (outer, message, _) = element(bytes).ok_or(DecodeError::Form("no outer sequence"))?;
+    let (outer, message, _) = container(bytes).ok_or(DecodeError::Form("no outer sequence"))?;
     if outer != tag::SEQUENCE {
         return Err(DecodeError::Form("no outer sequence"));
     }
@@ -29,11 +30,11 @@ pub(super) fn decode_response(bytes: &[u8]) -> Result<Response, DecodeError> {
 
 /// A PDU of the form that all but GETBULK and the trap of version 1 have, with its tag.
 pub(super) fn decode_pdu(bytes: &[u8]) -> Result<(u8, Response), DecodeError> {
-    let (pdu_tag, pdu, _) = element(bytes).ok_or(DecodeError::Form("no PDU"))?;
+    let (pdu_tag, pdu, _) = container(bytes).ok_or(DecodeError::Form("no PDU"))?;
     let (request_id, rest) = integer(pdu).ok_or(DecodeError::Form("no request-id"))?;
     let (status, rest) = integer(rest).ok_or(DecodeError::Form("no error-status"))?;
     let (error_index, rest) = integer(rest).ok_or(DecodeError::Form("no error-index"))?;
-    let (list_tag, list, _) = element(rest).ok_or(DecodeError::Form("no variables"))?;
+    let (list_tag, list, _) = container(rest).ok_or(DecodeError::Form("no variables"))?;
     if list_tag != tag::SEQUENCE {
         return Err(DecodeError::Form("no variables"));
     }
@@ -48,7 +49,7 @@ pub(super) fn decode_pdu(bytes: &[u8]) -> Result<(u8, Response), DecodeError> {
 
 fn variables(mut list: &[u8]) -> Result<Vec<(Oid, Value)>, DecodeError> {
     let mut variables = Vec::new();
-    while let Some((_, variable, rest)) = element(list) {
+    while let Some((_, variable, rest)) = container(list) {
         list = rest;
         let Some((tag::OBJECT_IDENTIFIER, name, rest)) = element(variable) else { continue };
         let Some(name) = object_identifier(name) else { continue };
@@ -80,17 +81,28 @@ fn value(value_tag: u8, content: &[u8]) -> Value {
     }
 }
 
-/// Tag, content, what follows. Content that runs past the end is cut there.
+/// Tag, content, what follows; `None` for what does not end within the bytes.
 pub(super) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let [tag, length, rest @ ..] = bytes else { return None };
-    let (length, rest) = if *length < 0x80 {
-        (usize::from(*length), rest)
-    } else {
-        let (octets, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
-        (usize::try_from(unsigned(octets)?).ok()?, rest)
-    };
+    let (tag, length, rest) = head(bytes)?;
+    let (content, rest) = rest.split_at_checked(length)?;
+    Some((tag, content, rest))
+}
+
+/// The same for what holds further elements. Content that runs past the end is cut there: those that are whole still count.
+pub(super) fn container(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, length, rest) = head(bytes)?;
     let (content, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-    Some((*tag, content, rest))
+    Some((tag, content, rest))
+}
+
+/// Tag, length, and the bytes behind them.
+fn head(bytes: &[u8]) -> Option<(u8, usize, &[u8])> {
+    let [tag, length, rest @ ..] = bytes else { return None };
+    if *length < 0x80 {
+        return Some((*tag, usize::from(*length), rest));
+    }
+    let (octets, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
+    Some((*tag, usize::try_from(unsigned(octets)?).ok()?, rest))
 }
 
 pub(super) fn integer(bytes: &[u8]) -> Option<(i64, &[u8])> {

@@ -300,6 +300,45 @@ mod tests {
     }
 
     #[test]
+    fn of_an_answer_that_is_cut_whole_variables_are_left_and_no_shorter_ones() {
+        let objects = [
+            (oid("1.3.6.1.2.1.43.10.2.1.4.1.1"), Value::Counter32(76_064)),
+            (oid("1.3.6.1.2.1.43.5.1.1.17.1"), Value::OctetString(Box::from(*b"VNC3100123"))),
+            (oid("1.3.6.1.2.1.1.2.0"), Value::ObjectIdentifier(oid("1.3.6.1.2.1.25.3.1.5"))),
+        ];
+        let mut writer = Writer::default();
+        writer.wrap(tag::SEQUENCE, |writer| {
+            writer.wrap(lenient::RESPONSE_PDU, |writer| {
+                writer.wrap(tag::SEQUENCE, |writer| {
+                    for (name, value) in objects.iter().rev() {
+                        writer.wrap(tag::SEQUENCE, |writer| {
+                            match value {
+                                Value::OctetString(octets) => writer.octet_string(octets),
+                                Value::ObjectIdentifier(oid) => writer.oid(oid),
+                                _ => writer.wrap(tag::COUNTER32, |writer| writer.raw(&[0x01, 0x29, 0x20])),
+                            }
+                            writer.oid(name);
+                        });
+                    }
+                });
+                (0..3).for_each(|_| writer.integer(0));
+            });
+            writer.octet_string(b"public");
+            writer.integer(1);
+        });
+        let bytes = writer.finish();
+        let mut most = 0;
+        for end in 0..=bytes.len() {
+            let Ok(response) = decode_response(&bytes[..end]) else { continue };
+            assert!(objects.starts_with(&response.variables), "{end} octets: {:?}", response.variables);
+            most = most.max(response.variables.len());
+        }
+        assert_eq!(most, objects.len());
+        let short = &bytes[..bytes.len() - 1];
+        assert_eq!(decode_response(short).unwrap().variables.len(), 2, "those before the cut are kept");
+    }
+
+    #[test]
     fn an_arc_that_is_too_large_makes_no_shorter_name() {
         // 1.3.6.1.2.1.1.3.(2^35).0 must not be read as sysUpTime.0.
         let mut bytes = RESPONSE.to_vec();

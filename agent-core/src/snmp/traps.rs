@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ber::{Writer, tag};
-use super::lenient::{RESPONSE_PDU, element, integer};
+use super::lenient::{RESPONSE_PDU, container, element, integer};
 use super::session::{MAX_BOOTS, TIME_WINDOW};
 use super::usm::{KeyRing, LocalKeys};
 use super::v3::{self, Header, Message, REPORT_PDU, Report};
@@ -259,7 +259,8 @@ impl Receiver {
                 false => Kind::Malformed,
             };
         };
-        let (Ok(context), Some((_, content, _))) = (std::str::from_utf8(&scoped.context), element(&scoped.pdu)) else {
+        let (Ok(context), Some((_, content, _))) = (std::str::from_utf8(&scoped.context), container(&scoped.pdu))
+        else {
             return Kind::Malformed;
         };
         self.salt = self.salt.wrapping_add(1);
@@ -336,10 +337,10 @@ impl Receiver {
 
 /// A trap or inform of version 1 or 2c. The community is not asked for: it proves nothing, and nothing is believed.
 fn hear_community(bytes: &[u8]) -> Option<Kind> {
-    let (tag::SEQUENCE, message, _) = element(bytes)? else { return None };
+    let (tag::SEQUENCE, message, _) = container(bytes)? else { return None };
     let (version, rest) = integer(message)?;
     let (tag::OCTET_STRING, community, rest) = element(rest)? else { return None };
-    let (pdu_tag, content, _) = element(rest)?;
+    let (pdu_tag, content, _) = container(rest)?;
     let is = |spoken: Version| version == spoken as i64;
     match pdu_tag {
         TRAP_V1_PDU if is(Version::V1) => Some(Kind::Notice(None)),

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::ber::{Writer, tag};
-use super::lenient::{self, element, integer};
+use super::lenient::{self, container, element, integer};
 use super::message::{DecodeError, Operation, Response, decode_pdu, write_pdu};
 use super::usm::{LocalKeys, SALT};
 use super::{Version, lenient::RESPONSE_PDU};
@@ -156,7 +156,7 @@ pub struct Message<'a> {
 
 /// Whether bytes claim to be a message of SNMPv3.
 pub fn is_v3(bytes: &[u8]) -> bool {
-    let version = element(bytes).and_then(|(_, message, _)| integer(message));
+    let version = container(bytes).and_then(|(_, message, _)| integer(message));
     version.is_some_and(|(version, _)| version == Version::V3 as i64)
 }
 
@@ -172,13 +172,13 @@ impl<'a> Message<'a> {
             let (number, rest) = integer(bytes).ok_or(form("a number is missing"))?;
             Ok::<_, DecodeError>((u32::try_from(number).map_err(|_| form("a number out of range"))?, rest))
         };
-        let Some((tag::SEQUENCE, content, after)) = element(bytes) else { return Err(form("no outer sequence")) };
+        let Some((tag::SEQUENCE, content, after)) = container(bytes) else { return Err(form("no outer sequence")) };
         let whole = bytes.get(..bytes.len() - after.len()).unwrap_or(bytes);
         let (version, rest) = number(content)?;
         if version != Version::V3 as u32 {
             return Err(form("not version 3"));
         }
-        let Some((tag::SEQUENCE, global, rest)) = element(rest) else { return Err(form("no header")) };
+        let Some((tag::SEQUENCE, global, rest)) = container(rest) else { return Err(form("no header")) };
         let (msg_id, global) = number(global)?;
         let (max_size, global) = number(global)?;
         let (flags, global) = string(global)?;
@@ -187,14 +187,16 @@ impl<'a> Message<'a> {
             return Err(form("a security model other than the user-based one"));
         }
         let (security, data) = string(rest)?;
-        let Some((tag::SEQUENCE, security, _)) = element(security) else { return Err(form("no security parameters")) };
+        let Some((tag::SEQUENCE, security, _)) = container(security) else {
+            return Err(form("no security parameters"));
+        };
         let (engine_id, security) = string(security)?;
         let (boots, security) = number(security)?;
         let (time, security) = number(security)?;
         let (user, security) = string(security)?;
         let (digest, security) = string(security)?;
         let (salt, _) = string(security)?;
-        let (data_tag, content, after_data) = element(data).ok_or(form("no data"))?;
+        let (data_tag, content, after_data) = container(data).ok_or(form("no data"))?;
         if engine_id.len() > MAX_ENGINE_ID {
             return Err(form("an engine id that is too long"));
         }
@@ -246,10 +248,10 @@ impl<'a> Message<'a> {
             true => Cow::Owned(keys?.decrypt(self.data.1, self.boots, self.time, self.salt)?),
             false => Cow::Borrowed(self.data.1),
         };
-        let (tag::SEQUENCE, scoped, _) = element(&bytes)? else { return None };
+        let (tag::SEQUENCE, scoped, _) = container(&bytes)? else { return None };
         let (tag::OCTET_STRING, engine_id, rest) = element(scoped)? else { return None };
         let (tag::OCTET_STRING, context, pdu) = element(rest)? else { return None };
-        let (pdu_tag, _, behind) = element(pdu)?;
+        let (pdu_tag, _, behind) = container(pdu)?;
         let pdu = pdu.get(..pdu.len() - behind.len())?;
         Some(Scoped { engine_id: engine_id.into(), context: context.into(), pdu_tag, pdu: pdu.into() })
     }
