@@ -35,7 +35,7 @@ impl Printer {
 }
 
 /// All that a printer gets of a stream.
-pub fn passed(stream: &[u8], takes_pcl: bool) -> Vec<u8> {
+pub fn passed(stream: &[u8], takes_pjl: bool, takes_pcl: bool) -> Vec<u8> {
     let mut printer = Printer { octets: Vec::new(), language: Language::Untouched };
     let (mut rest, mut refused, mut ustatus, mut is_dropping) = (stream, 0, false, false);
     while let Some((first, behind)) = rest.split_first() {
@@ -45,8 +45,10 @@ pub fn passed(stream: &[u8], takes_pcl: bool) -> Vec<u8> {
         } else if matches!(first, b'\r' | b'\n' | b' ' | b'\t' | 0) {
             rest = behind;
         } else if let Some(behind) = rest.strip_prefix(UEL) {
-            if printer.language != Language::Untouched {
-                printer.uel();
+            match printer.language {
+                Language::Untouched => {}
+                _ if takes_pjl => printer.uel(),
+                _ => printer.language = Language::Untouched,
             }
             rest = behind;
         } else if *first == 0x1b {
@@ -72,17 +74,19 @@ pub fn passed(stream: &[u8], takes_pcl: bool) -> Vec<u8> {
             } else {
                 rest = behind.strip_prefix(b"\n").unwrap_or(behind);
                 match read(line) {
+                    Line::EnterPcl if !takes_pcl => break,
+                    Line::Pass(_) | Line::EnterPcl if !takes_pjl => refused += 1,
                     Line::Pass(line) => {
                         ustatus |= line.starts_with("USTATUS ");
                         printer.line(&line);
                     }
-                    Line::EnterPcl if takes_pcl => {
+                    Line::EnterPcl => {
                         printer.line("ENTER LANGUAGE=PCL");
                         printer.language = Language::Pcl;
                     }
                     Line::Nothing => {}
                     Line::Refused => refused += 1,
-                    Line::EnterPcl | Line::EnterOther => break,
+                    Line::EnterOther => break,
                 }
             }
             if refused == REFUSALS {
@@ -132,7 +136,10 @@ fn read(line: &[u8]) -> Line {
     let all = || Line::Pass(words.join(" "));
     match (*verb, operands) {
         ("COMMENT", _) => Line::Nothing,
-        ("ECHO", _) => Line::Pass(format!("ECHO {}", &rest.trim()[4..].trim())),
+        ("ECHO", _) => match rest.trim()[4..].trim() {
+            mark if mark.len() <= 80 && mark.chars().all(is_of_mark) => Line::Pass(format!("ECHO {mark}")),
+            _ => Line::Refused,
+        },
         ("USTATUSOFF", []) => all(),
         ("INFO", ["LOCALAGENT"]) => Line::Nothing,
         ("INFO", [what]) if name(what) => all(),
@@ -164,6 +171,10 @@ fn read(line: &[u8]) -> Line {
         }
         _ => Line::Refused,
     }
+}
+
+fn is_of_mark(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || " ._:=-\"'/".contains(letter)
 }
 
 /// The length of a sequence of PCL readback at the beginning.
@@ -211,6 +222,8 @@ pub fn is_harmless(octets: &[u8]) -> bool {
         let words = rest.strip_prefix("@PJL");
         let verb = words.map(|words| words.split(' ').nth(1).unwrap_or_default());
         let is_question = verb.is_some_and(|verb| questions.contains(&verb));
+        // Behind a question no command of another language may stand.
+        let is_question = is_question && words.is_some_and(|words| words.chars().all(is_of_mark));
         rest.is_empty() || is_question || rest == "@PJL" || rest == "@PJL ENTER LANGUAGE=PCL"
     })
 }

@@ -11,7 +11,7 @@ use agent_core::ieee1284::Ieee1284;
 use agent_core::localagent::control;
 use agent_core::localagent::conversation::{Conversation, Patience};
 use agent_core::localagent::message::{Greeting, Message as BridgeMessage, Printer};
-use agent_core::pjl::filter::{Filter, Passage};
+use agent_core::pjl::filter::{Asked, Filter, Passage};
 use agent_core::pjl::pcl::Readback;
 use agent_core::pjl::reading::{Answers, Question};
 use agent_core::pjl::reply::Reply;
@@ -279,8 +279,8 @@ pub fn ieee1284(bytes: &[u8]) {
 /// however it is cut, and what comes out is harmless even to a printer that sees commands everywhere.
 pub fn pjl_filter(bytes: &[u8]) {
     let stream = bytes.get(..4096).unwrap_or(bytes);
-    for takes_pcl in [true, false] {
-        let wanted = filter_oracle::passed(stream, takes_pcl);
+    for (pjl, pcl) in [(true, true), (true, false), (false, true), (false, false)] {
+        let wanted = filter_oracle::passed(stream, pjl, pcl);
         assert!(filter_oracle::is_harmless(&wanted), "{:?} sends {:?}", show(stream), show(&wanted));
         let octets: Vec<&[u8]> = stream.chunks(1).collect();
         let cuts = (0..stream.len().min(64)).map(|cut| {
@@ -288,15 +288,15 @@ pub fn pjl_filter(bytes: &[u8]) {
             vec![before, behind]
         });
         for pieces in cuts.chain([vec![stream], octets]) {
-            let passed = through(&pieces, takes_pcl);
+            let passed = through(&pieces, Asked { pjl, pcl });
             assert!(passed == wanted, "{:?} sends {:?}, not {:?}", show(stream), show(&passed), show(&wanted));
         }
     }
 }
 
 /// What comes out of the filter for the printer, its closing included.
-fn through(pieces: &[&[u8]], takes_pcl: bool) -> Vec<u8> {
-    let mut filter = Filter::new(takes_pcl);
+fn through(pieces: &[&[u8]], asked: Asked) -> Vec<u8> {
+    let mut filter = Filter::new(asked);
     let mut passed = Vec::new();
     let mut drain = |filter: &mut Filter| {
         while let Some(passage) = filter.poll_passage() {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use super::UEL;
+use crate::ieee1284::Ieee1284;
 
 /// Longest line of PJL and longest sequence of PCL, in octets.
 const MAX_UNIT: usize = 400;
@@ -15,6 +16,8 @@ const MAX_UNIT: usize = 400;
 const MAX_REFUSED: usize = 32;
 /// Longest word of a command.
 const MAX_WORD: usize = 40;
+/// Longest mark that ECHO gives back.
+const MAX_MARK: usize = 80;
 const ENTER_PCL: &[u8] = b"@PJL ENTER LANGUAGE=PCL\r\n";
 
 /// What comes out of the filter.
@@ -48,6 +51,8 @@ pub enum Reason {
     Job,
     /// PCL, and the printer does not list it: it would print the question.
     NoPcl,
+    /// PJL, likewise.
+    NoPjl,
     /// Longer than any question.
     TooLong,
     /// Too many refused commands before it.
@@ -60,9 +65,29 @@ impl fmt::Display for Reason {
             Self::NotReading => "Only questions are passed to this printer; an administrator can switch printing on",
             Self::Job => "Printing over this port is switched off; an administrator can switch it on",
             Self::NoPcl => "This printer does not list PCL and would print the question",
+            Self::NoPjl => "This printer does not list PJL and would print the question",
             Self::TooLong => "The command is longer than any question",
             Self::TooMany => "Too many commands were refused",
         })
+    }
+}
+
+/// The languages in which a printer may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// PJL.
+    pub pjl: bool,
+    /// The status readback of PCL 5.
+    pub pcl: bool,
+}
+
+impl Asked {
+    /// Those that a printer lists; both where it lists nothing at all.
+    pub fn of(id: Option<&Ieee1284>) -> Self {
+        match id.filter(|id| id.languages().is_some()) {
+            Some(id) => Self { pjl: id.speaks_pjl(), pcl: id.speaks_pcl() },
+            None => Self { pjl: true, pcl: true },
+        }
     }
 }
 
@@ -77,7 +102,7 @@ enum Language {
 /// The filter of one connection.
 #[derive(Debug)]
 pub struct Filter {
-    takes_pcl: bool,
+    asked: Asked,
     language: Language,
     /// The unit that is not whole yet.
     held: Vec<u8>,
@@ -93,10 +118,10 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// A filter; `takes_pcl` says whether the printer may be asked in PCL.
-    pub fn new(takes_pcl: bool) -> Self {
+    /// A filter before a printer that may be asked in these languages.
+    pub fn new(asked: Asked) -> Self {
         Self {
-            takes_pcl,
+            asked,
             language: Language::Untouched,
             held: Vec::new(),
             is_dropping: false,
@@ -191,9 +216,12 @@ impl Filter {
     fn look_at_sequence(&mut self) {
         if self.held == UEL {
             self.held.clear();
-            // Before the first command there is nothing to leave.
-            if self.language != Language::Untouched {
-                self.pass_uel();
+            match self.language {
+                // Before the first command there is nothing to leave.
+                Language::Untouched => {}
+                _ if self.asked.pjl => self.pass_uel(),
+                // Without PJL there is nothing to go to.
+                _ => self.language = Language::Untouched,
             }
             return;
         }
@@ -202,7 +230,7 @@ impl Filter {
         }
         match Sequence::of(&self.held) {
             Sequence::Part if self.held.len() < MAX_UNIT => {}
-            Sequence::Whole if self.takes_pcl => {
+            Sequence::Whole if self.asked.pcl => {
                 let sequence = std::mem::take(&mut self.held);
                 if self.language == Language::Pjl {
                     self.out.push_back(Passage::Pass(ENTER_PCL.to_vec()));
@@ -220,6 +248,12 @@ impl Filter {
     fn finish_line(&mut self) {
         let held = std::mem::take(&mut self.held);
         match Command::of(&held) {
+            Command::EnterPcl if !self.asked.pcl => {
+                self.end(Refusal { what: "ENTER LANGUAGE".to_owned(), reason: Reason::NoPcl });
+            }
+            Command::Pass(_) | Command::EnterPcl if !self.asked.pjl => {
+                self.refuse(Refusal { what: first_words(&held), reason: Reason::NoPjl });
+            }
             Command::Pass(line) => {
                 if self.language != Language::Pjl {
                     self.pass_uel();
@@ -230,14 +264,13 @@ impl Filter {
                     octets.extend_from_slice(b"\r\n");
                 }
             }
-            Command::EnterPcl if self.takes_pcl => {
+            Command::EnterPcl => {
                 if self.language != Language::Pjl {
                     self.pass_uel();
                 }
                 self.out.push_back(Passage::Pass(ENTER_PCL.to_vec()));
                 self.language = Language::Pcl;
             }
-            Command::EnterPcl => self.end(Refusal { what: "ENTER LANGUAGE".to_owned(), reason: Reason::NoPcl }),
             // What follows is written in that language.
             Command::EnterOther => self.end(Refusal { what: "ENTER LANGUAGE".to_owned(), reason: Reason::Job }),
             Command::Introduce => self.out.push_back(Passage::Introduce),
@@ -296,7 +329,7 @@ impl Command {
         let passed = match verb.as_str() {
             "" => Some(String::new()),
             "COMMENT" => return Self::Nothing,
-            "ECHO" => Some(format!("ECHO {}", operand.replace('\t', " "))),
+            "ECHO" => mark(operand).map(|mark| format!("ECHO {mark}")),
             "USTATUSOFF" if operand.is_empty() => Some(verb.clone()),
             "INFO" => word(operand).map(|what| format!("INFO {what}")),
             "INQUIRE" | "DINQUIRE" => inquired(operand).map(|what| format!("{verb} {what}")),
@@ -318,6 +351,13 @@ impl Command {
             _ => Self::EnterOther,
         }
     }
+}
+
+/// What ECHO gives back: words, numbers and times, as clients mark their answers with. Not any text: a printer that looks for
+/// commands of another language anywhere, in `^XA` or `!R!`, would find them here.
+fn mark(text: &str) -> Option<String> {
+    let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"\t ._:=-\"'/".contains(&octet);
+    (text.len() <= MAX_MARK && text.bytes().all(fits)).then(|| text.replace('\t', " "))
 }
 
 /// One word of letters, digits and the signs that names have, in capitals.

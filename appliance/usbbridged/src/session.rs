@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use agent_core::localagent::message::{Greeting, Message, OPENER};
-use agent_core::pjl::filter::{Filter, Passage};
+use agent_core::pjl::filter::{Asked, Filter, Passage};
 
 use crate::slot::{Present, Slot};
 use crate::transport::{Bus, Link, UsbError};
@@ -362,7 +362,7 @@ impl Session<'_> {
     }
 
     fn take_all(&self, mut stream: &TcpStream) -> Result<(), End> {
-        let mut filter = (!self.is_printing).then(|| Filter::new(self.takes_pcl()));
+        let mut filter = (!self.is_printing).then(|| Filter::new(Asked::of(self.present.id.as_ref())));
         let mut opening = Opening::default();
         let mut buffer = vec![0; if self.is_printing { PASSING } else { LOOKING }];
         let mut heard = Instant::now();
@@ -406,11 +406,6 @@ impl Session<'_> {
             self.push(&filter.closing())?;
         }
         outcome
-    }
-
-    /// PCL questions go to a printer that lists PCL, or that lists nothing at all.
-    fn takes_pcl(&self) -> bool {
-        self.present.id.as_ref().is_none_or(|id| id.languages().is_none() || id.speaks_pcl())
     }
 
     fn ask(&self, filter: &mut Filter, octets: &[u8]) -> Result<(), End> {

@@ -59,6 +59,19 @@ fn questions_are_answered_and_everything_else_is_refused() {
 }
 
 #[test]
+fn a_printer_that_lists_its_languages_is_asked_in_no_other() {
+    let bridge = Running::start();
+    let labels = Arc::new(Printer::new("1-1", Some("L1"), "MFG:Acme;MDL:Labels;CMD:ZPL;CLS:PRINTER;", |_| Vec::new()));
+    let port = bridge.plug(&labels);
+    let answer = bridge.ask(port, b"\x1b%-12345X@PJL INFO ID\r\n@PJL ECHO end\r\n\x1b*s1M");
+    assert!(answer.contains("does not list PJL") && answer.contains("does not list PCL"), "{answer}");
+    assert!(labels.received().is_empty());
+    let silent = Arc::new(Printer::new("1-2", Some("A2"), "MFG:Acme;MDL:Test;CLS:PRINTER;", pjl));
+    let port = bridge.plug(&silent);
+    assert!(bridge.ask(port, b"@PJL INFO ID\r\n").contains("Acme Test"), "who lists nothing is asked");
+}
+
+#[test]
 fn a_job_arrives_byte_for_byte_where_printing_is_switched_on() {
     let bridge = Running::start();
     let acme = printer("1-1", "A1");

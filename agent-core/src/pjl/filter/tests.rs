@@ -39,11 +39,17 @@ const WORDS: &[&[u8]] = &[
     b"\t",
     b"\x1b&r",
     b"1F",
+    b"!R! EXIT;",
+    b"^XA",
+    b"~HS",
 ];
 
+/// Both languages.
+const BOTH: Asked = Asked { pjl: true, pcl: true };
+
 /// Puts the pieces through a filter: what the printer gets, what the client is told.
-fn run(pieces: &[&[u8]], takes_pcl: bool) -> (String, Vec<Passage>) {
-    let mut filter = Filter::new(takes_pcl);
+fn run(pieces: &[&[u8]], asked: Asked) -> (String, Vec<Passage>) {
+    let mut filter = Filter::new(asked);
     let (mut passed, mut told) = (Vec::new(), Vec::new());
     let mut drain = |filter: &mut Filter| {
         while let Some(passage) = filter.poll_passage() {
@@ -64,11 +70,11 @@ fn run(pieces: &[&[u8]], takes_pcl: bool) -> (String, Vec<Passage>) {
 }
 
 fn passed(octets: &[u8]) -> String {
-    run(&[octets], true).0.replace('\x1b', "^")
+    run(&[octets], BOTH).0.replace('\x1b', "^")
 }
 
 fn refused(octets: &[u8]) -> Vec<(String, Reason)> {
-    let told = run(&[octets], true).1.into_iter();
+    let told = run(&[octets], BOTH).1.into_iter();
     let refusals = told.filter_map(|passage| match passage {
         Passage::Refuse(refusal) => Some((refusal.what, refusal.reason)),
         _ => None,
@@ -98,6 +104,9 @@ fn is_harmless(passed: &str) -> bool {
             let Some(words) = line.strip_prefix("@PJL") else { return false };
             let verbs = ["INFO", "ECHO", "INQUIRE", "DINQUIRE", "USTATUS", "USTATUSOFF"];
             let verb = words.split(' ').nth(1).unwrap_or_default();
+            if verb == "ECHO" && (line.len() > 90 || line.contains(['!', '^', '~', '%', '{', '<', ';', '$', '\\'])) {
+                return false;
+            }
             let is_known = words.is_empty() || verbs.contains(&verb) || words == " ENTER LANGUAGE=PCL";
             if !is_known || !line.bytes().all(|octet| (b' '..=b'~').contains(&octet)) {
                 return false;
@@ -121,7 +130,7 @@ fn questions_pass_and_are_framed() {
         "^%-12345X@PJL USTATUS DEVICE=ON\r\n@PJL USTATUSOFF\r\n^%-12345X",
         "unasked messages end with the connection"
     );
-    assert_eq!(run(&[b"@PJL INFO LOCALAGENT\r\n"], true), (String::new(), vec![Passage::Introduce]));
+    assert_eq!(run(&[b"@PJL INFO LOCALAGENT\r\n"], BOTH), (String::new(), vec![Passage::Introduce]));
 }
 
 #[test]
@@ -131,9 +140,46 @@ fn readback_passes_where_the_printer_knows_it() {
         passed(b"@PJL ENTER LANGUAGE = PCL\r\n\x1b*s1M\x1b%-12345X@PJL INFO ID\r\n"),
         "^%-12345X@PJL ENTER LANGUAGE=PCL\r\n^*s1M^%-12345X@PJL INFO ID\r\n^%-12345X"
     );
-    let (passed, told) = run(&[b"\x1b*s1M"], false);
+    let (passed, told) = run(&[b"\x1b*s1M"], Asked { pcl: false, ..BOTH });
     let refusal = Refusal { what: "PCL".to_owned(), reason: Reason::NoPcl };
     assert_eq!((passed.as_str(), told), ("", vec![Passage::Refuse(refusal), Passage::End]));
+}
+
+#[test]
+fn pjl_passes_where_the_printer_knows_it() {
+    let asked = |id: &str| Asked::of(Some(&Ieee1284::parse(id)));
+    assert_eq!(asked("MDL:X;COMMAND SET:PJL,PCLXL;"), Asked { pjl: true, pcl: false });
+    assert_eq!(asked("MDL:X;CMD:ZPL,EPL;"), Asked { pjl: false, pcl: false });
+    assert_eq!(asked("MDL:X;CMD:;"), BOTH, "an empty list says nothing");
+    assert_eq!(Asked::of(None), BOTH);
+    let stream = b"\x1b%-12345X@PJL\r\n@PJL INFO ID\r\n@PJL INFO LOCALAGENT\r\n@PJL ENTER LANGUAGE=PCL\r\n\x1b*s1M\x1b%-12345X@PJL ECHO a\r\n\x1b*s1M";
+    let refuse = |what: &str| Passage::Refuse(Refusal { what: what.to_owned(), reason: Reason::NoPjl });
+    let expected = [refuse("PJL"), refuse("INFO"), Passage::Introduce, refuse("ENTER"), refuse("ECHO")];
+    let (passed, told) = run(&[stream], Asked { pjl: false, ..BOTH });
+    assert_eq!((passed.as_str(), told.as_slice()), ("\x1b*s1M\x1b*s1M", &expected[..]));
+    let (passed, told) = run(&[b"@PJL INFO ID\r\n@PJL RESET\r\n^XA^XZ"], asked("CMD:ZPL;"));
+    let refusals: Vec<Reason> = told
+        .into_iter()
+        .filter_map(|passage| if let Passage::Refuse(refusal) = passage { Some(refusal.reason) } else { None })
+        .collect();
+    assert_eq!((passed.as_str(), refusals), ("", vec![Reason::NoPjl, Reason::NotReading, Reason::Job]));
+}
+
+#[test]
+fn an_echo_gives_back_marks_and_no_other_language() {
+    for mark in ["DW00017", "12:34:56.789", "Wed Nov 25 2026", "\"a_b-c\"", "DELIMITER=1/2", ""] {
+        let sent = passed(format!("@PJL ECHO {mark}\r\n").as_bytes());
+        assert_eq!(sent, format!("^%-12345X{}\r\n^%-12345X", format!("@PJL ECHO {mark}").trim_end()));
+    }
+    let (most, more) = ("x".repeat(80), "x".repeat(81));
+    assert!(passed(format!("@PJL ECHO {most}\r\n").as_bytes()).contains(&most));
+    for text in
+        ["^XA^FDx^FS^XZ", "~JA", "!R! RES; EXIT;", "a;b", "%!PS", "{P}", "<xpml>", "! 0 200 200 1 1", "a\\b", &more]
+    {
+        let octets = format!("@PJL ECHO {text}\r\n");
+        assert_eq!(passed(octets.as_bytes()), "", "{text}");
+        assert_eq!(refused(octets.as_bytes()), [("ECHO".to_owned(), Reason::NotReading)], "{text}");
+    }
 }
 
 #[test]
@@ -180,7 +226,7 @@ fn tricks_do_not_pass() {
     ] {
         let sent = passed(trick);
         assert!(!sent.contains("RESET") && !sent.contains("SET") && !sent.contains("EJL"), "{trick:?} sends {sent:?}");
-        assert!(is_harmless(&run(&[trick], true).0), "{trick:?} sends {sent:?}");
+        assert!(is_harmless(&run(&[trick], BOTH).0), "{trick:?} sends {sent:?}");
     }
     assert_eq!(refused(b"\x1b%-12345X%!PS"), [("data".to_owned(), Reason::Job)]);
     assert_eq!(refused(b"@PJL ENTER LANGUAGE=PCLXL\r\n@PJL INFO ID\r\n"), [("ENTER LANGUAGE".to_owned(), Reason::Job)]);
@@ -199,12 +245,12 @@ fn lines_and_refusals_are_bounded() {
 #[test]
 fn every_cut_of_a_stream_means_the_same() {
     let stream = b"\x1b%-12345X@PJL\r\n@PJL INFO ID\r\n@PJL RESET\r\n@PJL USTATUS DEVICE=ON\r\n\x1b%-12345X\x1b*s4t1u0I\x1b%-12345X@PJL ECHO a\r\n\x1b%-12345XHello";
-    let whole = run(&[stream], true);
+    let whole = run(&[stream], BOTH);
     for cut in 0..stream.len() {
-        assert_eq!(run(&[&stream[..cut], &stream[cut..]], true), whole, "cut at {cut}");
+        assert_eq!(run(&[&stream[..cut], &stream[cut..]], BOTH), whole, "cut at {cut}");
     }
     let single: Vec<&[u8]> = stream.chunks(1).collect();
-    assert_eq!(run(&single, true), whole);
+    assert_eq!(run(&single, BOTH), whole);
 }
 
 proptest! {
@@ -214,20 +260,22 @@ proptest! {
     fn only_questions_come_out(
         words in proptest::collection::vec(proptest::sample::select(WORDS), 0..30),
         cut in 0..200_usize,
-        takes_pcl: bool,
+        (pjl, pcl) in any::<(bool, bool)>(),
     ) {
+        let asked = Asked { pjl, pcl };
         let stream = words.concat();
         let cut = cut.min(stream.len());
-        let whole = run(&[&stream], takes_pcl);
+        let whole = run(&[&stream], asked);
         prop_assert!(is_harmless(&whole.0), "{:?} sends {:?}", stream, whole.0);
-        prop_assert_eq!(run(&[&stream[..cut], &stream[cut..]], takes_pcl), whole);
+        prop_assert!(pjl || !whole.0.contains("@PJL"), "{:?} sends {:?}", stream, whole.0);
+        prop_assert_eq!(run(&[&stream[..cut], &stream[cut..]], asked), whole);
     }
 
     #[test]
     fn any_octets_are_safe(octets in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut framed = b"\x1b%-12345X@PJL ".to_vec();
         framed.extend(&octets);
-        prop_assert!(is_harmless(&run(&[&octets], true).0));
-        prop_assert!(is_harmless(&run(&[&framed], true).0));
+        prop_assert!(is_harmless(&run(&[&octets], BOTH).0));
+        prop_assert!(is_harmless(&run(&[&framed], BOTH).0));
     }
 }
