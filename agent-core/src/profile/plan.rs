@@ -203,7 +203,7 @@ impl Profile {
     }
 }
 
-/// Columns in groups that have the same rows as far as their names tell: those that differ in one arc only.
+/// Columns in groups that have the same rows as far as their names tell: those that differ in one and the same arc only.
 fn related(columns: Vec<Oid>) -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
     for column in columns {
@@ -211,7 +211,7 @@ fn related(columns: Vec<Oid>) -> Vec<Table> {
             let pairs = other.arcs().iter().zip(column.arcs());
             other.arcs().len() == column.arcs().len() && pairs.filter(|(one, other)| one != other).count() == 1
         };
-        match tables.iter_mut().find(|table| table.leaders.iter().all(siblings)) {
+        match tables.iter_mut().find(|table| table.leaders.iter().chain(&table.members).all(siblings)) {
             Some(table) => table.members.push(column),
             None => tables.push(Table {
                 leaders: vec![column],
@@ -250,4 +250,20 @@ pub(super) fn objects(profiles: &Profiles) -> Vec<(Oid, String)> {
         objects.into_iter().map(|object| (object, profile.name.clone()))
     });
     system.chain(standard).chain(vendors).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_two_tables_that_are_numbered_alike_are_not_taken_for_one() {
+        // A column of names and one of values for each of two services.
+        let columns = ["1.3.6.8.1.20", "1.3.6.6.1.20", "1.3.6.8.11.20", "1.3.6.6.11.20"]
+            .map(|column| Oid::parse(column).unwrap());
+        let tables = related(columns.to_vec());
+        let grouped: Vec<Vec<Oid>> = tables.into_iter().map(|table| [table.leaders, table.members].concat()).collect();
+        let [names, values, other_names, other_values] = columns;
+        assert_eq!(grouped, [vec![names, values], vec![other_names, other_values]]);
+    }
 }
