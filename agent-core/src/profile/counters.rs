@@ -152,27 +152,59 @@ fn sum(terms: impl IntoIterator<Item = u64>) -> u64 {
 
 impl CounterTable {
     fn read(&self, variables: &Variables, sure: &dyn Fn(&Option<Confidence>) -> Confidence) -> Vec<Counter> {
-        let counter = |(index, value): (Vec<u32>, u64)| {
-            let rule = self.meaning(variables, &index)?;
+        let (mut told, mut placed) = (Vec::new(), Vec::new());
+        for (index, value) in rows(variables, &self.values) {
             let source = self.values.child(&index).to_string();
-            Some(rule.meaning().counter(&self.basis, value, source, &sure(&rule.confidence)))
-        };
-        rows(variables, &self.values).into_iter().filter_map(counter).collect()
+            let counter =
+                |rule: &TableMeaning| rule.meaning().counter(&self.basis, value, source, &sure(&rule.confidence));
+            match self.meaning(variables, &index) {
+                Some((rule, Key::Told)) => told.push(counter(rule)),
+                Some((rule, Key::Place)) => placed.push((self.label(variables, &index).is_some(), counter(rule))),
+                None => {}
+            }
+        }
+        for (has_label, counter) in &mut placed {
+            // Where other rows have names that are known, the device is in a language that is known, and this one's name means
+            // something else or something new. Models differ in their places, so nobody can be sure which.
+            if *has_label && !told.is_empty() {
+                counter.confidence = counter.confidence.clone().max(Confidence::Probable);
+            }
+            if let Some(other) = told.iter().find(|other| means_the_same(other, counter)) {
+                counter.confidence = counter.confidence.clone().max(other.confidence.clone());
+            }
+        }
+        // Of equal confidence the first counts.
+        told.extend(placed.into_iter().map(|(_, counter)| counter));
+        told
     }
 
-    /// What a row means: by its code, else its words, else its place.
-    pub(super) fn meaning(&self, variables: &Variables, index: &[u32]) -> Option<&TableMeaning> {
+    /// What a row means, and by what: by its code, else its words, else its place.
+    pub(super) fn meaning(&self, variables: &Variables, index: &[u32]) -> Option<(&TableMeaning, Key)> {
         let code = self.codes.as_ref().and_then(|codes| variables.cell(codes.arcs(), index)?.number());
-        let label =
-            self.labels.as_ref().and_then(|labels| variables.text(labels.arcs(), index)).map(|label| plain(&label));
-        let place = dotted(index);
         let by_code = code.and_then(|code| self.meanings.iter().find(|meaning| meaning.codes.contains(&code)));
         let by_label = || {
-            let label = label?;
+            let label = self.label(variables, index)?;
             self.meanings.iter().find(|meaning| meaning.labels.contains(&label))
         };
-        by_code.or_else(by_label).or_else(|| self.meanings.iter().find(|meaning| meaning.indexes.contains(&place)))
+        let place = dotted(index);
+        let by_place = || self.meanings.iter().find(|meaning| meaning.indexes.contains(&place));
+        let told = by_code.or_else(by_label).map(|rule| (rule, Key::Told));
+        told.or_else(|| by_place().map(|rule| (rule, Key::Place)))
     }
+
+    fn label(&self, variables: &Variables, index: &[u32]) -> Option<String> {
+        let label = variables.text(self.labels.as_ref()?.arcs(), index)?;
+        Some(plain(&label)).filter(|label| !label.is_empty())
+    }
+}
+
+/// By what the meaning of a row is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    /// By its code or its words: the device says it itself.
+    Told,
+    /// By its place.
+    Place,
 }
 
 impl Blob {

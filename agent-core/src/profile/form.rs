@@ -243,7 +243,7 @@ meaningful! {
         /// Words in the languages in use, as [`plain`] makes them: upper and lower case and punctuation are alike.
         #[serde(default, deserialize_with = "plain_words")]
         labels: Vec<String>,
-        /// Indexes of rows, dotted: the second key, for words that are not known.
+        /// Indexes of rows, dotted: the second key, for words that are not known. It never outdoes a row that is known by its words.
         #[serde(default)]
         indexes: Vec<String>,
     }

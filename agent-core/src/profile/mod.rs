@@ -207,6 +207,26 @@ mod tests {
         Profiles::parse(&[BASE_TEXT, ("acme", text)]).unwrap_err().to_string()
     }
 
+    /// Values of a device: names below 1.3.6.1, with numbers or words.
+    fn variables(rows: &str) -> Variables {
+        let row = |row: &str| {
+            let (name, value) = row.split_once('=').unwrap();
+            let value = match value.parse() {
+                Ok(number) => crate::snmp::message::Value::Integer(number),
+                Err(_) => crate::snmp::message::Value::OctetString(value.replace('_', " ").as_bytes().into()),
+            };
+            (Oid::parse(&format!("1.3.6.1.{name}")).unwrap(), value)
+        };
+        rows.split_whitespace().map(row).collect()
+    }
+
+    fn counted(snapshot: &Snapshot) -> Vec<String> {
+        let words = |counter: &wire::device::Counter| {
+            format!("{} {} {}", counter.name(), counter.value, counter.confidence.keyword())
+        };
+        snapshot.counters.iter().map(words).collect()
+    }
+
     #[test]
     fn the_built_in_profiles_load() {
         Profiles::built_in().unwrap();
@@ -272,28 +292,13 @@ mod tests {
              4.1.99999.1.2.9.3=Telefax 4.1.99999.1.3.9.3=13 4.1.99999.1.3.9.4=14 4.1.99999.2.1=40 4.1.99999.2.2=2 \
              2.1.43.10.2.1.4.1.1=99 2.1.43.11.1.1.6.1.1=Toner_Cyan 2.1.43.11.1.1.8.1.1=-2 2.1.43.11.1.1.9.1.1=-3 \
              2.1.43.11.1.1.6.1.2=Toner_Gelb 2.1.43.11.1.1.9.1.2=-100 4.1.99999.3.1.5=Cyan_Toner 4.1.99999.3.2.5=64";
-        let variables: Variables = rows
-            .split_whitespace()
-            .map(|row| {
-                let (name, value) = row.split_once('=').unwrap();
-                let value = match value.parse() {
-                    Ok(number) => crate::snmp::message::Value::Integer(number),
-                    Err(_) => crate::snmp::message::Value::OctetString(value.replace('_', " ").as_bytes().into()),
-                };
-                (Oid::parse(&format!("1.3.6.1.{name}")).unwrap(), value)
-            })
-            .collect();
-        let snapshot = profiles.snapshot(profiles.named("acme"), &variables);
-        let counted: Vec<String> = snapshot
-            .counters
-            .iter()
-            .map(|counter| format!("{} {} {}", counter.name(), counter.value, counter.confidence.keyword()))
-            .collect();
+        let snapshot = profiles.snapshot(profiles.named("acme"), &variables(rows));
+        let counted = counted(&snapshot);
         let expected = [
             "System 42 unconfirmed",
             "Copy 11 probable",
             "Print Monochrome 12 probable",
-            "Fax 13 verified",
+            "Fax 13 probable",
             "System Engine 99 verified",
         ];
         assert_eq!(counted, expected);
@@ -305,6 +310,40 @@ mod tests {
         assert_eq!((cyan.percent_left(), cyan.raw.level, cyan.raw.capacity), (Some(64), Some(-3), Some(-2)));
         assert_eq!(cyan.origin.source.as_deref(), Some("1.3.6.1.4.1.99999.3.2.5"));
         assert_eq!((yellow.level, yellow.raw.level), (wire::device::Level::NearlyEmpty, Some(-100)));
+    }
+
+    #[test]
+    fn a_place_counts_for_less_than_a_name() {
+        let acme = r#"
+            name = "acme"
+            extends = "printer-mib"
+            confidence = "verified"
+            [[counter_table]]
+            basis = "Meter"
+            labels = "1.3.6.1.4.1.99999.1.2"
+            values = "1.3.6.1.4.1.99999.1.3"
+            meanings = [
+                { labels = ["Copies"], indexes = ["1"], service = "Copy" },
+                { labels = ["Prints"], indexes = ["2"], service = "Print" },
+                { labels = ["Faxes"], service = "Fax", confidence = "probable" },
+                { indexes = ["4"], service = "Fax" },
+            ]
+        "#;
+        let profiles = Profiles::parse(&[BASE_TEXT, ("acme", acme)]).unwrap();
+        let read = |names: &[(u32, &str)]| {
+            let name = |(row, name): &(u32, &str)| format!("4.1.99999.1.2.{row}={name}");
+            let value = |row: u32| format!("4.1.99999.1.3.{row}={}", 10 + row);
+            let rows: Vec<String> = names.iter().map(name).chain((1..=5).map(value)).collect();
+            counted(&profiles.snapshot(profiles.named("acme"), &variables(&rows.join(" "))))
+        };
+        // Another model has something else in row 1, and its copies in row 5; of row 2 nobody knows.
+        let other = [(1, "Staples"), (2, "Banners"), (3, "Holes"), (5, "Copies")];
+        assert_eq!(read(&other), ["Copy 15 verified", "Print 12 probable", "Fax 14 verified"]);
+        let faxes = [(1, "Copies"), (2, "Prints"), (5, "Faxes")];
+        assert_eq!(read(&faxes), ["Copy 11 verified", "Print 12 verified", "Fax 15 probable"], "a row without a name");
+        let foreign = [(1, "Kopior"), (2, "Utskrifter"), (4, "Telefax")];
+        assert_eq!(read(&foreign), ["Copy 11 verified", "Print 12 verified", "Fax 14 verified"]);
+        assert_eq!(read(&[]), read(&foreign), "no names at all");
     }
 
     #[test]

@@ -191,7 +191,7 @@ impl Profile {
         }
         for table in &self.counter_tables {
             for (index, _) in variables.column(table.values.arcs()) {
-                if let Some(rule) = table.meaning(variables, index) {
+                if let Some((rule, _)) = table.meaning(variables, index) {
                     counted.push((table.values.child(index), Some(rule.meaning())));
                 }
             }
