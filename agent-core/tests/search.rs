@@ -529,6 +529,60 @@ fn addresses_without_a_route_are_counted_and_not_tried_for_long() {
     assert_eq!(asked, 254);
 }
 
+/// Runs, and says of every address without a host, as soon as it is asked, that nobody is there; until as many questions were
+/// asked. Gives how often each address was asked.
+fn give_up(network: &mut Network, why: Unreachable, questions: usize) -> (Vec<Event>, BTreeMap<Ipv4Addr, usize>) {
+    let (mut events, mut asked) = (Vec::new(), BTreeMap::new());
+    while !network.search.is_idle() && asked.values().sum::<usize>() < questions {
+        events.extend(network.run_until(network.now + Duration::from_millis(1)));
+        for address in network.asked.drain(..).collect::<Vec<_>>() {
+            *asked.entry(address).or_default() += 1;
+            let to = SocketAddrV4::new(address, 161);
+            // Twice, as for two questions of one pass.
+            for _ in 0..if network.hosts.contains_key(&address) { 0 } else { 2 } {
+                network.search.handle_unreachable(Tick::after(network.now), to, why);
+            }
+        }
+    }
+    (events, asked)
+}
+
+#[test]
+fn who_is_given_up_once_is_asked_once_more() {
+    for (arp, why, range, late) in [
+        (true, Unreachable::Host, "10.2.3.0/28", "10.2.3.9"),
+        (false, Unreachable::Neighbour, "10.1.3.0/28", "10.1.3.9"),
+    ] {
+        let mut network = Network::new(Abilities { arp, echo: false });
+        network.start(snmp_only(1, range));
+        let (_, asked) = give_up(&mut network, why, 14);
+        assert_eq!(asked.len(), 14, "everyone, once");
+        let mut network = network.with(late, printing());
+        let (events, _) = give_up(&mut network, why, usize::MAX);
+        assert_eq!(found(&events).len(), 1, "{why:?}: a printer that wakes late");
+    }
+}
+
+#[test]
+fn who_is_given_up_twice_is_left_alone() {
+    let mut network = Network::new(ALL);
+    network.hosts = many([10, 2]).take(20).map(|address| (address, printing())).collect();
+    network.lost = 250;
+    network.start(snmp_only(1, "10.2.0.0/19"));
+    let (events, asked) = give_up(&mut network, Unreachable::Host, usize::MAX);
+    let most = |there: bool| {
+        let of = asked.iter().filter(|(address, _)| network.hosts.contains_key(*address) == there);
+        of.map(|(_, times)| *times).max()
+    };
+    assert_eq!((found(&events).len(), most(false)), (20, Some(2)), "however much is lost");
+    assert!(most(true) > Some(2));
+    // The kernel takes seconds over a neighbour: in a large network each gets its three requests once.
+    let mut network = Network::new(Abilities { arp: false, echo: false });
+    network.start(snmp_only(1, "10.1.8.0/21"));
+    let (_, asked) = give_up(&mut network, Unreachable::Neighbour, usize::MAX);
+    assert_eq!((asked.len(), asked.values().max()), (2046, Some(&1)));
+}
+
 /// An answer of multicast DNS that names a printer at an address.
 fn announcement(address: [u8; 4]) -> Vec<u8> {
     let name = |labels: &[&str]| {

@@ -33,6 +33,8 @@ const CONTROL_GAP: Duration = Duration::from_millis(50);
 /// Connections are tried with addresses of which nothing is known only where there are at most so many: an absent one costs
 /// three packets and more than a second.
 const MAX_CONNECTED: u64 = 4_096;
+/// The kernel looks for neighbours a second time only where there are at most so many: it takes its time over each.
+const MAX_NUDGED_AGAIN: u64 = 1_024;
 /// When the question for announcements is asked.
 const ANNOUNCEMENTS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(1)];
 
@@ -175,6 +177,8 @@ pub(super) struct Sweep {
     controls: VecDeque<(Tick, Ipv4Addr, usize)>,
     /// Addresses that need not be asked in lanes.
     settled: Marks,
+    /// Addresses that were said not to be there: in even passes, and in odd ones.
+    absent: [Marks; 2],
     /// Addresses that were told.
     told: Marks,
     hosts: Hosts,
@@ -245,6 +249,7 @@ impl Sweep {
             controlled: Vec::new(),
             controls: VecDeque::new(),
             settled: Marks::of(plan.addresses.len()),
+            absent: [Marks::of(plan.addresses.len()), Marks::of(plan.addresses.len())],
             told: Marks::of(plan.addresses.len()),
             hosts: Hosts::new(plan.kinds, snmp, echo),
             groups,
@@ -513,9 +518,25 @@ impl Sweep {
                     self.settled.set(number);
                 }
             }
-            Unreachable::Host | Unreachable::Neighbour | Unreachable::Route => self.settled.set(number),
+            Unreachable::Neighbour if self.lane().is_some_and(|lane| lane.addresses > MAX_NUDGED_AGAIN) => {
+                self.settled.set(number);
+            }
+            Unreachable::Host | Unreachable::Neighbour => self.miss(number),
+            Unreachable::Route => self.settled.set(number),
             Unreachable::Port if reach == Reach::Own => self.settled.set(number),
             Unreachable::Port => self.sign(now, address, Sign::SnmpClosed, |_| {}),
+        }
+    }
+
+    /// Someone says that nobody is there. A printer may wake up, or a router may have lost its question for it: only the same in
+    /// another pass settles it.
+    fn miss(&mut self, number: u32) {
+        let pass = self.at.pass.saturating_sub(u8::from(self.judging));
+        let [even, odd] = &mut self.absent;
+        let (this, other) = if pass.is_multiple_of(2) { (even, odd) } else { (odd, even) };
+        this.set(number);
+        if other.has(number) {
+            self.settled.set(number);
         }
     }
 
