@@ -11,7 +11,7 @@ use wire::vocab::{
     AlertGroup, AlertSeverity, DetectedError, DeviceState, InputKind, OutputKind, PrinterState, TrayUnit,
 };
 
-pub use supplies::{color_in, is_waste, kind_in, supplies, supply_descriptions};
+pub use supplies::{color_in, colorants, is_chromatic, is_waste, kind_in, supplies, supply_descriptions};
 
 use crate::oid::{Oid, dotted};
 use crate::reader::{Table, Variables};

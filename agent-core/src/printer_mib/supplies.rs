@@ -16,10 +16,7 @@ use crate::reader::Variables;
 
 /// The rows of the supplies table.
 pub fn supplies(variables: &Variables, rules: &SupplyRules) -> Vec<Supply> {
-    let colorants: BTreeMap<&[u32], Colorant> = variables
-        .column(PRT_COLORANT_VALUE.arcs)
-        .filter_map(|(index, _)| Some((index, color_word(&variables.text(PRT_COLORANT_VALUE.arcs, index)?)?)))
-        .collect();
+    let colorants = colorants(variables);
     row_indexes(variables, &[&PRT_SUPPLIES_LEVEL, &PRT_SUPPLIES_DESCRIPTION])
         .into_iter()
         .map(|index| {
@@ -68,6 +65,18 @@ pub fn supply_descriptions(variables: &Variables) -> impl Iterator<Item = (Oid, 
     variables
         .column(column)
         .filter_map(move |(index, _)| Some((Oid::new(column)?.child(index), variables.text(column, index)?)))
+}
+
+/// The rows of the colorants table.
+pub fn colorants(variables: &Variables) -> BTreeMap<&[u32], Colorant> {
+    let row = |index| Some((index, color_word(&variables.text(PRT_COLORANT_VALUE.arcs, index)?)?));
+    variables.column(PRT_COLORANT_VALUE.arcs).filter_map(|(index, _)| row(index)).collect()
+}
+
+/// Whether a device that has it prints in colour.
+pub fn is_chromatic(color: &Colorant) -> bool {
+    use Colorant::{Blue, Color, Cyan, Green, LightCyan, LightMagenta, Magenta, Orange, Red, Violet, Yellow};
+    matches!(color, Cyan | Magenta | Yellow | LightCyan | LightMagenta | Red | Green | Blue | Orange | Violet | Color)
 }
 
 /// The colorant of that number of the same device; devices that leave the device index out have it in no row.

@@ -42,7 +42,10 @@ impl Profiles {
         let mut counters = Vec::new();
         for rules in self.lineage(profile) {
             let sure = |own: &Option<Confidence>| own.clone().unwrap_or_else(|| rules.confidence.clone());
-            for rule in &rules.counters {
+            let suits = |rule: &&CounterRule| {
+                rule.only_on.is_none_or(|wanted| self.prints_in(profile, variables) == Some(wanted))
+            };
+            for rule in rules.counters.iter().filter(suits) {
                 counters.extend(rule.read(variables, &sure(&rule.confidence)));
             }
             for table in &rules.counter_tables {

@@ -215,7 +215,17 @@ meaningful! {
         units: Option<Oid>,
         /// An instance that the device has to have; without it the number means something else.
         needs: Option<Oid>,
+        /// What the device has to print in, by its colorants and supplies; on others the number means something else.
+        only_on: Option<PrintsIn>,
     }
+}
+
+/// What a device prints in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PrintsIn {
+    Color,
+    Monochrome,
 }
 
 /// A table whose rows say themselves what they count: by a code, by words, or by their place.
@@ -428,6 +438,10 @@ impl Profile {
             }
             if rule.rows.is_some() != rule.size_names.is_some() {
                 return fault("`rows` and `size_names` go together");
+            }
+            let is_colored = !matches!(rule.color, ColorUse::Any | ColorUse::Monochrome);
+            if rule.only_on == Some(PrintsIn::Monochrome) && is_colored {
+                return fault("counts colour, and `only_on = \"monochrome\"` has none");
             }
         }
         for (number, sum) in self.sums.iter().enumerate() {

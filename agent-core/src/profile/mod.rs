@@ -255,6 +255,10 @@ mod tests {
             "name = \"acme\"\nextends = \"printer-mib\"\nconfidence = \"verified\"\n[[counter]]\nbasis = \"Meter\"\n";
         assert!(fault(&format!("{counter}service = \"Prnt\"\noid = \"1.3.6\"")).contains("none of System, Print"));
         assert!(fault(&format!("{counter}service = \"Print\"")).contains("one of `oid`"));
+        let colored =
+            format!("{counter}service = \"Print\"\ncolor = \"Color\"\noid = \"1.3.6.1.4.1.99999.1\"\nonly_on = ");
+        assert!(fault(&format!("{colored}\"monochrome\"")).contains("counts colour"));
+        assert!(fault(&format!("{colored}\"colour\"")).contains("expected `color` or `monochrome`"));
         assert!(fault(&format!("{counter}service = \"Print\"\noid = \"1.3.x\"")).contains("not an object identifier"));
     }
 
@@ -344,6 +348,29 @@ mod tests {
         let foreign = [(1, "Kopior"), (2, "Utskrifter"), (4, "Telefax")];
         assert_eq!(read(&foreign), ["Copy 11 verified", "Print 12 verified", "Fax 14 verified"]);
         assert_eq!(read(&[]), read(&foreign), "no names at all");
+    }
+
+    #[test]
+    fn what_a_number_means_may_depend_on_whether_there_is_colour() {
+        let counter = |color: &str, only_on: &str| {
+            format!(
+                "[[counter]]\nservice = \"Copy\"\ncolor = \"{color}\"\nonly_on = \"{only_on}\"\nbasis = \"Meter\"\n\
+                 oid = \"1.3.6.1.4.1.99999.2.1\"\n"
+            )
+        };
+        let head = "name = \"acme\"\nextends = \"printer-mib\"\nconfidence = \"verified\"\n";
+        let acme = [head, &counter("Color", "color"), &counter("Any", "monochrome")].concat();
+        let profiles = Profiles::parse(&[BASE_TEXT, ("acme", &acme)]).unwrap();
+        let read = |rows: &str| {
+            let rows = format!("4.1.99999.2.1=7 {rows}");
+            counted(&profiles.snapshot(profiles.named("acme"), &variables(&rows)))
+        };
+        let (black, cyan) = ("2.1.43.11.1.1.6.1.1=Black_Toner", "2.1.43.11.1.1.6.1.2=Cyan_Toner");
+        assert_eq!(read(black), ["Copy 7 verified"]);
+        assert_eq!(read("2.1.43.12.1.1.4.1.1=black"), ["Copy 7 verified"]);
+        assert_eq!(read(&format!("{black} {cyan}")), ["Copy Color 7 verified"]);
+        assert_eq!(read("2.1.43.12.1.1.4.1.1=magenta 2.1.43.11.1.1.6.1.1=Toner"), ["Copy Color 7 verified"]);
+        assert_eq!(read("2.1.43.11.1.1.6.1.1=Toner"), [""; 0], "nobody knows");
     }
 
     #[test]

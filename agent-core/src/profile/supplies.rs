@@ -4,7 +4,7 @@ use wire::device::{Level, Origin, Raw, Supply};
 use wire::vocab::{Colorant, Confidence, SupplyClass, SupplyKind, SupplyUnit};
 
 use super::Profiles;
-use super::form::{Blob, BlobForm, BlobSupply, Join, LevelCode, Profile, SupplyRules, SupplyTable, plain};
+use super::form::{Blob, BlobForm, BlobSupply, Join, LevelCode, PrintsIn, Profile, SupplyRules, SupplyTable, plain};
 use crate::oid::dotted;
 use crate::printer_mib;
 use crate::reader::Variables;
@@ -57,6 +57,19 @@ impl Profiles {
         }
         supplies.truncate(MAX_SUPPLIES);
         supplies
+    }
+
+    /// What a device prints in; `None` where neither a colorant nor a supply says.
+    pub(super) fn prints_in(&self, profile: &Profile, variables: &Variables) -> Option<PrintsIn> {
+        let supplies = self.supplies(profile, variables, None).into_iter().filter_map(|supply| supply.color);
+        let colors: Vec<Colorant> = printer_mib::colorants(variables).into_values().chain(supplies).collect();
+        if colors.iter().any(printer_mib::is_chromatic) {
+            Some(PrintsIn::Color)
+        } else if colors.contains(&Colorant::Black) {
+            Some(PrintsIn::Monochrome)
+        } else {
+            None
+        }
     }
 
     /// How the supplies of the standard table are understood.
