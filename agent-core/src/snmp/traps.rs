@@ -123,7 +123,8 @@ pub struct Receiver {
     counts: Counts,
 }
 
-/// The users of one name, in all the ways in which they may be meant, with their keys.
+/// The users of one name, in all the ways in which they may be meant, with their keys: those for digests, and of users who have
+/// proved themselves at our engine those for encryption.
 type Candidates = Vec<(Arc<User>, LocalKeys)>;
 
 /// What a message turned out to be.
@@ -228,13 +229,10 @@ impl Receiver {
         if candidates.is_empty() {
             return if ours { self.report(now, message, Report::UnknownUserNames, None) } else { Kind::NotAuthentic };
         }
-        let authenticated = message.is_authenticated();
-        let level_fits = |keys: &LocalKeys| keys.digest_octets().is_some() == authenticated;
-        let fits = |keys: &LocalKeys| level_fits(keys) && (!authenticated || message.verify(keys));
-        let Some((user, keys)) = candidates.iter().find(|(_, keys)| fits(keys)) else {
+        let Some((user, keys)) = candidates.iter().find(|(_, keys)| is_of(message, keys)) else {
             // Whoever gets a Report is counted here, all others by what comes of it.
             self.counts.not_authentic += u64::from(ours && message.is_reportable());
-            return match candidates.iter().any(|(_, keys)| level_fits(keys)) {
+            return match candidates.iter().any(|(_, keys)| has_level_of(message, keys)) {
                 _ if !ours => Kind::NotAuthentic,
                 true => self.report(now, message, Report::WrongDigests, None),
                 false => self.report(now, message, Report::UnsupportedSecLevels, None),
@@ -245,11 +243,12 @@ impl Receiver {
             return Kind::Notice(None);
         }
         let time = self.time(now);
-        if authenticated && (message.boots != self.boots || message.time.abs_diff(time) > TIME_WINDOW) {
+        if message.is_authenticated() && (message.boots != self.boots || message.time.abs_diff(time) > TIME_WINDOW) {
             return self.report(now, message, Report::NotInTimeWindows, Some((user, keys)));
         }
         // The ways of making keys longer differ in what they decrypt, not in the digest.
-        let read = candidates.iter().filter(|(_, keys)| fits(keys)).find_map(|(user, keys)| {
+        let candidates = self.proved(message);
+        let read = candidates.iter().find_map(|(user, keys)| {
             let scoped = message.scoped(Some(keys))?;
             (scoped.pdu_tag == INFORM_PDU).then_some((user, keys, scoped))
         });
@@ -317,7 +316,7 @@ impl Receiver {
         reply.map_or(Kind::Malformed, Kind::Reply)
     }
 
-    /// The users of a name, with their keys at an engine.
+    /// The users of a name, with their keys for digests at an engine: whoever sends a message chooses both.
     fn candidates(&mut self, name: &[u8], engine_id: &[u8]) -> Candidates {
         let users = self.users.iter().filter(|user| user.name().as_bytes() == name);
         if self.keys.len() >= MAX_KEYS {
@@ -327,12 +326,36 @@ impl Receiver {
         if let Some(known) = self.keys.get(&key) {
             return known.clone();
         }
-        let made: Vec<_> = users.map(|user| (user.clone(), self.ring.localise(user, engine_id))).collect();
+        let made: Vec<_> =
+            users.map(|user| (user.clone(), self.ring.localise_authentication(user, engine_id))).collect();
         if !made.is_empty() {
             self.keys.insert(key, made.clone());
         }
         made
     }
+
+    /// The candidates whose message it is, with all their keys.
+    fn proved(&mut self, message: &Message<'_>) -> Candidates {
+        let key = (message.user.to_vec(), message.engine_id.to_vec());
+        let known = self.keys.get_mut(&key).into_iter().flatten();
+        let proved = known.filter(|(_, keys)| is_of(message, keys)).map(|(user, keys)| {
+            if user.privacy().is_some() && !keys.encrypts() {
+                *keys = self.ring.localise(user, message.engine_id);
+            }
+            (user.clone(), keys.clone())
+        });
+        proved.collect()
+    }
+}
+
+/// Whether a message is of the level that these keys are for.
+fn has_level_of(message: &Message<'_>, keys: &LocalKeys) -> bool {
+    keys.digest_octets().is_some() == message.is_authenticated()
+}
+
+/// Whether these are the keys of whoever made the digest of a message, if it has one.
+fn is_of(message: &Message<'_>, keys: &LocalKeys) -> bool {
+    has_level_of(message, keys) && (!message.is_authenticated() || message.verify(keys))
 }
 
 /// A trap or inform of version 1 or 2c. The community is not asked for: it proves nothing, and nothing is believed.
@@ -485,6 +508,30 @@ mod tests {
         let heard = receiver.handle_message(at(0), FROM, true, &v3(OURS, 3, 0, true, "auth-pass", INFORM_PDU));
         assert_eq!(report_of(&heard), Some(Report::UnknownUserNames));
         assert_eq!(receiver.counts().polls, 0);
+    }
+
+    #[test]
+    fn only_who_has_proved_himself_gets_keys_for_encryption() {
+        let mut receiver = receiver();
+        let with_privacy = |receiver: &Receiver| {
+            let engines = receiver.keys.iter().filter(|(_, keys)| keys.iter().any(|(_, keys)| keys.encrypts()));
+            engines.map(|((_, engine_id), _)| engine_id.clone()).collect::<Vec<_>>()
+        };
+        for engine in 0..5_u8 {
+            receiver.handle_message(at(0), FROM, true, &v3(&[engine; 5], 5, 77, false, "wrong-pass", TRAP_V2_PDU));
+        }
+        let heard =
+            receiver.handle_message(at(0), FROM, true, &v3(b"the printer", 5, 77, false, "auth-pass", TRAP_V2_PDU));
+        assert!(heard.poll, "a trap is not read, only its digest");
+        for (boots, password) in [(3, "wrong-pass"), (2, "auth-pass")] {
+            receiver.handle_message(at(0), FROM, true, &v3(OURS, boots, 0, true, password, INFORM_PDU));
+        }
+        assert_eq!((receiver.keys.len(), with_privacy(&receiver)), (7, Vec::new()));
+        for _ in 0..2 {
+            let heard = receiver.handle_message(at(20), FROM, true, &v3(OURS, 3, 20, true, "auth-pass", INFORM_PDU));
+            assert!(heard.reply.is_some());
+            assert_eq!(with_privacy(&receiver), [OURS], "they are kept");
+        }
     }
 
     #[test]

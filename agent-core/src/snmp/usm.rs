@@ -110,15 +110,22 @@ pub struct KeyRing {
 impl KeyRing {
     /// The keys of a user at an engine.
     pub fn localise(&mut self, user: &User, engine_id: &[u8]) -> LocalKeys {
-        let Some(auth) = user.auth() else { return LocalKeys { auth: None, privacy: None } };
-        let mut local = |password: &Secret| localise(auth.protocol, &self.master(auth.protocol, password), engine_id);
-        let auth_key = local(&auth.password);
-        let privacy = user.privacy().map(|privacy| {
-            let key = local(&privacy.password);
-            let extension = user.extension().unwrap_or(KeyExtension::Blumenthal);
-            (privacy.protocol, extend(auth.protocol, key, privacy.protocol.key_octets(), extension, engine_id))
+        let keys = self.localise_authentication(user, engine_id);
+        let Some((auth, privacy)) = user.auth().zip(user.privacy()) else { return keys };
+        let key = localise(auth.protocol, &self.master(auth.protocol, &privacy.password), engine_id);
+        let extension = user.extension().unwrap_or(KeyExtension::Blumenthal);
+        let key = extend(auth.protocol, key, privacy.protocol.key_octets(), extension, engine_id);
+        LocalKeys { privacy: Some((privacy.protocol, key)), ..keys }
+    }
+
+    /// The key for digests alone. It costs next to nothing at a further engine, while a long key for encryption may take a hash of
+    /// a megabyte at each.
+    pub fn localise_authentication(&mut self, user: &User, engine_id: &[u8]) -> LocalKeys {
+        let auth = user.auth().map(|auth| {
+            let master = self.master(auth.protocol, &auth.password);
+            (auth.protocol, localise(auth.protocol, &master, engine_id))
         });
-        LocalKeys { auth: Some((auth.protocol, auth_key)), privacy }
+        LocalKeys { auth, privacy: None }
     }
 
     fn master(&mut self, protocol: AuthProtocol, password: &Secret) -> Secret {
