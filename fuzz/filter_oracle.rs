@@ -174,7 +174,7 @@ fn read(line: &[u8]) -> Line {
 }
 
 fn is_of_mark(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || " ._:=-\"'/".contains(letter)
+    letter.is_ascii_alphanumeric() || " ._:=-\"'/#,@*+()[]?&".contains(letter)
 }
 
 /// The length of a sequence of PCL readback at the beginning.

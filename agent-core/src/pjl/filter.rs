@@ -356,7 +356,7 @@ impl Command {
 /// What ECHO gives back: words, numbers and times, as clients mark their answers with. Not any text: a printer that looks for
 /// commands of another language anywhere, in `^XA` or `!R!`, would find them here.
 fn mark(text: &str) -> Option<String> {
-    let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"\t ._:=-\"'/".contains(&octet);
+    let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"\t ._:=-\"'/#,@*+()[]?&".contains(&octet);
     (text.len() <= MAX_MARK && text.bytes().all(fits)).then(|| text.replace('\t', " "))
 }
 

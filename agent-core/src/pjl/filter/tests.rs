@@ -167,7 +167,7 @@ fn pjl_passes_where_the_printer_knows_it() {
 
 #[test]
 fn an_echo_gives_back_marks_and_no_other_language() {
-    for mark in ["DW00017", "12:34:56.789", "Wed Nov 25 2026", "\"a_b-c\"", "DELIMITER=1/2", ""] {
+    for mark in ["DW00017", "12:34:56.789", "Wed Nov 25 2026", "\"a_b-c\"", "DELIMITER=1/2", "#4 (a, b)", ""] {
         let sent = passed(format!("@PJL ECHO {mark}\r\n").as_bytes());
         assert_eq!(sent, format!("^%-12345X{}\r\n^%-12345X", format!("@PJL ECHO {mark}").trim_end()));
     }
