@@ -168,7 +168,7 @@ impl Appliance {
         let boot = place("boot");
         let script = format!(
             "#!/bin/sh\ncd {boot} || exit\ncase $1 in\nget-primary) cat primary 2> /dev/null || echo A ;;\n\
-             set-primary) echo \"$2\" > primary ;;\nget-state) cat \"$2\" 2> /dev/null || echo good ;;\n\
+             set-primary) cp ../state/update.json ../record; echo \"$2\" > primary ;;\nget-state) cat \"$2\" 2> /dev/null || echo good ;;\n\
              set-state) echo \"$3\" > \"$2\" ;;\nget-current) echo A ;;\nesac\n"
         );
         fs::write(place("loader"), script)?;
@@ -215,7 +215,7 @@ impl Appliance {
         rauc.env("DBUS_SYSTEM_BUS_ADDRESS", &address);
         let rauc = Daemon::start(rauc, &folder.path().join("rauc.log"))?;
         let mut appliance = Self { folder, _bus: bus, _rauc: rauc, boxd: None };
-        appliance.start_boxd().await?;
+        appliance.start_boxd("first").await?;
         until("RAUC knows its slots", async || {
             let status = appliance.ask(json!({"request": "show"})).await?;
             Ok(status["slots"].as_array().filter(|slots| slots.len() == 2).map(drop))
@@ -224,10 +224,13 @@ impl Appliance {
         Ok(appliance)
     }
 
-    async fn start_boxd(&mut self) -> Result<()> {
+    /// Starts boxd, in the start of the machine of this name.
+    async fn start_boxd(&mut self, start: &str) -> Result<()> {
         self.boxd = None;
         let mut command = Command::new(program("boxd")?);
-        command.arg("run").env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={}", self.folder.place("bus")));
+        command
+            .args(["run", "--start-name", start])
+            .env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={}", self.folder.place("bus")));
         for (option, name) in [
             ("--state", "state"),
             ("--run", "run"),
@@ -317,8 +320,12 @@ async fn updates_are_refused_or_installed_and_their_fate_is_known_after_the_star
     ensure!(fs::read(appliance.folder.path().join("slot-a"))?.iter().all(|byte| *byte == 0));
     let next = status["slots"].as_array().unwrap().iter().find(|slot| slot["is_next"] == true).unwrap();
     ensure!(next["name"] == "B" && next["version"] == "1.1.0", "{status}");
+    // boxd alone comes back: the update waits on.
+    appliance.start_boxd("first").await?;
+    let status = appliance.ask(json!({"request": "show"})).await?;
+    ensure!(status["last"]["stage"] == "installed", "{status}");
     // The boot loader tried it in vain: the system before it is back, and says so; a stick does not try again.
-    appliance.start_boxd().await?;
+    appliance.start_boxd("second").await?;
     let status = appliance.ask(json!({"request": "show"})).await?;
     ensure!(status["last"]["stage"] == json!({"went_back": ["not_started"]}), "{status}");
     let status = appliance.install("good.raucb", "found").await?;
@@ -327,7 +334,11 @@ async fn updates_are_refused_or_installed_and_their_fate_is_known_after_the_star
     appliance.install("good.raucb", "asked").await?;
     fs::write(appliance.folder.path().join("cmdline"), "rauc.slot=B")?;
     fs::write(appliance.folder.path().join("os-release"), "VERSION_ID=1.1.0\n")?;
-    appliance.start_boxd().await?;
+    // The power failed as soon as RAUC had chosen the slot.
+    let record: Value = serde_json::from_slice(&fs::read(appliance.folder.path().join("record"))?)?;
+    ensure!(record["stage"] == "installing" && record["slot"] == "B", "{record}");
+    fs::copy(appliance.folder.path().join("record"), appliance.folder.path().join("state/update.json"))?;
+    appliance.start_boxd("third").await?;
     let status = appliance.ask(json!({"request": "show"})).await?;
     // Its patience counts from the start of the machine, which may be long ago here: whether it leaves already is open.
     let is_on_trial = status["last"]["stage"] == "on_trial" || status["health"]["is_on_trial"] == true;

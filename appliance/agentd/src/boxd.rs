@@ -115,6 +115,7 @@ fn words(faults: &[Fault]) -> String {
         Fault::Data(why) => format!("the data partition: {why}"),
         Fault::NoAddress => "no address".to_owned(),
         Fault::NoManager => "the manager was not reached".to_owned(),
+        Fault::NotInstalled => "its installation did not come to an end".to_owned(),
         Fault::NotStarted => "it did not start".to_owned(),
         Fault::CutShort => "it restarted before it was found good".to_owned(),
     };
@@ -136,6 +137,7 @@ mod tests {
             to: "1.1.0".into(),
             slot: "B".into(),
             at: 1_800_000_000,
+            installed_in: "first".into(),
             needs: Needs::default(),
             stage,
         };

@@ -65,6 +65,9 @@ pub struct Settings {
     /// A file that is there while the agent reaches its manager
     #[arg(long, value_name = "FILE", default_value = "/run/agentd/manager-reached")]
     pub(crate) manager_reached: PathBuf,
+    /// For tests: the name of this start of the machine, in place of the kernel's
+    #[arg(long, value_name = "NAME", hide = true)]
+    start_name: Option<String>,
 }
 
 /// Runs until it is told to stop.
@@ -101,6 +104,8 @@ pub(crate) struct World {
     board: String,
     /// The boot loader's name of the running slot.
     pub(crate) slot: Option<String>,
+    /// What the kernel calls this start of the machine.
+    pub(crate) start: String,
     remarks: Vec<Remark>,
     pub(crate) state: Mutex<State>,
 }
@@ -130,6 +135,7 @@ impl World {
             version: Version::parse(&version).with_context(|| format!("`{version}` is no version"))?,
             board: String::from_utf8_lossy(&board).trim().to_owned(),
             slot: system::of_command_line(&settings.command_line, "rauc.slot"),
+            start: settings.start_name.clone().map_or_else(system::start_name, Ok)?,
             remarks: report.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default(),
             state: Mutex::new(state),
             settings,
@@ -150,12 +156,19 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what became of the last update.
+    /// Keeps what became of the last update; in memory where nothing else takes it.
     pub(crate) fn keep_record(&self, record: &Record) {
-        self.state().last = Some(record.clone());
-        if let Err(error) = write_whole(&self.settings.folders.state.join(RECORD), record.encode().as_bytes()) {
+        if let Err(error) = self.store_record(record) {
             log::error!("what became of the update is not kept: {error:#}");
+            self.state().last = Some(record.clone());
         }
+    }
+
+    /// Keeps it where a start finds it, or not at all.
+    pub(crate) fn store_record(&self, record: &Record) -> Result<()> {
+        write_whole(&self.settings.folders.state.join(RECORD), record.encode().as_bytes())?;
+        self.state().last = Some(record.clone());
+        Ok(())
     }
 
     /// Answers a request.

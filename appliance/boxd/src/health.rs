@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use boxcore::health::{Kind, Needs, Seen, Verdict, Watch};
 use boxcore::request::Health;
-use boxcore::update::{Stage, Start};
+use boxcore::update::{Record, Stage, Start};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
@@ -68,14 +68,14 @@ fn begin(world: &World) -> Kind {
     let record = world.state().last.clone();
     let (Some(mut record), Some(slot)) = (record, &world.slot) else { return Kind::Settled };
     let before = record.stage.clone();
-    let start = record.handle_start(slot);
+    let start = record.handle_start(slot, &world.start);
     if record.stage != before {
         world.keep_record(&record);
     }
     match start {
         Start::Settled => Kind::Settled,
         Start::Trial(needs) => {
-            log::info!(version = record.to.as_str(); "this version runs for the first time and is being watched");
+            log::info!(version = record.to.as_str(); "this version has not been found good and is being watched");
             Kind::OnTrial(needs)
         }
         Start::Back => {
@@ -119,7 +119,9 @@ async fn tell(world: &Arc<World>, watch: &Watch, verdict: Verdict) -> bool {
 
 fn end_trial(world: &World, watch: &Watch, stage: Stage) {
     let record = world.state().last.clone();
-    if let Some(mut record) = record.filter(|_| watch.is_on_trial()) {
+    // Where the boot loader did not take the news at once, another update may have begun meanwhile.
+    let is_of_trial = |record: &Record| watch.is_on_trial() && Some(&record.slot) == world.slot.as_ref();
+    if let Some(mut record) = record.filter(is_of_trial) {
         record.stage = stage;
         world.keep_record(&record);
     }

@@ -27,6 +27,8 @@ trait Installer {
     #[zbus(property(emits_changed_signal = "false"))]
     fn last_error(&self) -> zbus::Result<String>;
     #[zbus(property(emits_changed_signal = "false"))]
+    fn operation(&self) -> zbus::Result<String>;
+    #[zbus(property(emits_changed_signal = "false"))]
     fn progress(&self) -> zbus::Result<(i32, String, i32)>;
     #[zbus(signal)]
     fn completed(&self, result: i32) -> zbus::Result<()>;
@@ -87,6 +89,12 @@ pub(crate) async fn install(path: &str) -> Result<()> {
         }
     })
     .await
+}
+
+/// Whether it is installing, for whomever.
+pub(crate) async fn is_busy() -> bool {
+    let asked = async { Ok(installer().await?.operation().await?) };
+    within(QUESTION, asked).await.is_ok_and(|operation| operation == "installing")
 }
 
 /// How far an installation is.

@@ -15,6 +15,8 @@ use zbus::Connection;
 use zbus::OwnedObjectPath;
 
 const QUESTION: Duration = Duration::from_secs(5);
+/// Where the kernel says which start of the machine this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// A row of systemd's list: name, description, load state, active state, sub-state, and four more that are not asked for.
 type Unit = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
@@ -81,6 +83,11 @@ pub(crate) fn is_self_made(address: IpAddr) -> bool {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => address.is_unicast_link_local(),
     }
+}
+
+/// What the kernel calls this start of the machine.
+pub(crate) fn start_name() -> Result<String> {
+    Ok(fs::read_to_string(BOOT_ID).context(BOOT_ID)?.trim().to_owned())
 }
 
 /// Time since the box was switched on.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use boxcore::health::Fault;
 use boxcore::request::{FileName, Progress};
 use boxcore::update::{Record, Refusal, Running, Stage, Wish, may_copy, may_install};
 use nix::sys::statvfs::statvfs;
@@ -71,6 +72,10 @@ impl World {
             Some(Stage::Installed) if wish == Wish::Found => return Err(Refusal::WaitsForRestart),
             _ => {}
         }
+        if rauc::is_busy().await {
+            // One that was begun before boxd came back: what it writes belongs to the record that is there.
+            return Err(Refusal::Busy);
+        }
         let (from, to) = (source.to_owned(), self.bundle());
         let copied = tokio::task::spawn_blocking(move || copy(&from, &to)).await;
         copied.map_err(|error| Refusal::Unread { why: error.to_string() })??;
@@ -83,17 +88,29 @@ impl World {
         let Some(target) = target.map(|slot| slot.name.clone()) else {
             return Err(Refusal::NoInstaller { why: "there is no second system on the card".to_owned() });
         };
-        log::info!(version:%, slot = target.as_str(); "installing");
-        rauc::install(&path).await.map_err(|error| Refusal::NotTrusted { why: format!("{error:#}") })?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.keep_record(&Record {
+        let mut record = Record {
             from: self.version.to_string(),
             to: bundle.version,
             slot: target,
             at: now.as_secs(),
+            installed_in: self.start.clone(),
             needs: health::needs(self),
-            stage: Stage::Installed,
-        });
+            stage: Stage::Installing,
+        };
+        // Before RAUC chooses the slot: a power cut right after that must find a start that is a trial.
+        self.store_record(&record).map_err(|error| {
+            log::error!("no record can be kept of the update: {error:#}");
+            Refusal::NoData
+        })?;
+        log::info!(version:%, slot = record.slot.as_str(); "installing");
+        let installed = rauc::install(&path).await.map_err(|error| Refusal::NotTrusted { why: format!("{error:#}") });
+        record.stage = match installed {
+            Ok(()) => Stage::Installed,
+            Err(_) => Stage::WentBack(vec![Fault::NotInstalled]),
+        };
+        self.keep_record(&record);
+        installed?;
         log::info!(version:%; "installed; the next start tries it");
         Ok(())
     }

@@ -48,6 +48,8 @@ pub enum Fault {
     NoAddress,
     /// The manager is not reached, and it was.
     NoManager,
+    /// The system was not written to the card to its end.
+    NotInstalled,
     /// The system did not start.
     NotStarted,
     /// The system restarted before it was found good.

@@ -105,7 +105,7 @@ pub fn may_install(bundle: &Bundle, running: &Running<'_>, wish: Wish) -> Result
         std::cmp::Ordering::Greater => {}
     }
     // A stick that stays plugged in must not install what does not work again and again.
-    let failed = |record: &&Record| matches!(record.stage, Stage::WentBack(_)) && record.to == bundle.version;
+    let failed = |record: &&Record| record.has_failed() && record.to == bundle.version;
     if wish == Wish::Found && running.last.filter(failed).is_some() {
         return Err(Refusal::WentBack { is });
     }
@@ -127,6 +127,9 @@ pub struct Record {
     pub slot: String,
     /// When it was installed, in seconds since 1970.
     pub at: u64,
+    /// The start of the machine during which it was installed: only another one decides what becomes of it.
+    #[serde(default)]
+    pub installed_in: String,
     /// What has to work with it.
     pub needs: Needs,
     /// How far it is.
@@ -137,6 +140,8 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// It is being written to the card. It may be whole, and chosen by the boot loader, before anyone hears of it.
+    Installing,
     /// It is on the card; the next start tries it.
     Installed,
     /// It was started and is being watched.
@@ -161,30 +166,38 @@ pub enum Start {
 }
 
 impl Record {
-    /// Takes a start of the slot `booted` into the record.
-    pub fn handle_start(&mut self, booted: &str) -> Start {
+    /// Takes into the record that the slot `booted` runs in this start of the machine.
+    pub fn handle_start(&mut self, booted: &str, start: &str) -> Start {
         let is_there = self.slot == booted;
         match (&mut self.stage, is_there) {
-            (Stage::Good | Stage::WentBack(_), _) => Start::Settled,
-            (Stage::Installed | Stage::OnTrial, true) => {
+            // Whoever keeps the record has come back, and the machine has not started since.
+            (Stage::Installing | Stage::Installed, _) if self.installed_in == start => Start::Settled,
+            (Stage::Good, _) | (Stage::WentBack(_), false) => Start::Settled,
+            // It was never found good, and no other system started: another trial is better than none.
+            (Stage::Installing | Stage::Installed | Stage::OnTrial | Stage::WentBack(_), true) => {
                 self.stage = Stage::OnTrial;
                 Start::Trial(self.needs)
             }
-            // It was given up and the box did not get away from it: another trial is better than none.
+            // In the same way; the reasons stay until it gets away from it.
             (Stage::Leaving(_), true) => Start::Trial(self.needs),
             (Stage::Leaving(why), false) => {
-                self.stage = Stage::WentBack(std::mem::take(why));
-                Start::Back
+                let why = std::mem::take(why);
+                self.go_back(why)
             }
-            (Stage::Installed, false) => {
-                self.stage = Stage::WentBack(vec![Fault::NotStarted]);
-                Start::Back
-            }
-            (Stage::OnTrial, false) => {
-                self.stage = Stage::WentBack(vec![Fault::CutShort]);
-                Start::Back
-            }
+            (Stage::Installing, false) => self.go_back(vec![Fault::NotInstalled]),
+            (Stage::Installed, false) => self.go_back(vec![Fault::NotStarted]),
+            (Stage::OnTrial, false) => self.go_back(vec![Fault::CutShort]),
         }
+    }
+
+    fn go_back(&mut self, why: Vec<Fault>) -> Start {
+        self.stage = Stage::WentBack(why);
+        Start::Back
+    }
+
+    /// Whether it was started and did not work. One that never was on the card whole may do so yet.
+    fn has_failed(&self) -> bool {
+        matches!(&self.stage, Stage::WentBack(why) if *why != [Fault::NotInstalled])
     }
 
     /// As its file.
@@ -210,6 +223,7 @@ mod tests {
             to: "1.1.0".into(),
             slot: "B".into(),
             at: 1_800_000_000,
+            installed_in: "first".into(),
             needs: Needs { address: true, manager: false },
             stage,
         }
@@ -232,6 +246,10 @@ mod tests {
         assert!(matches!(weigh("druckwart-pi64", "latest", Wish::AskedAgain), Err(Refusal::NoVersion { .. })));
         assert!(matches!(weigh("druckwart-pi64", "1.2.0", Wish::Found), Err(Refusal::WentBack { .. })));
         assert!(weigh("druckwart-pi64", "1.2.0", Wish::Asked).is_ok(), "a person may try again");
+        let cut_off = Record { stage: Stage::WentBack(vec![Fault::NotInstalled]), ..went_back.clone() };
+        let running = Running { last: Some(&cut_off), ..running };
+        let bundle = Bundle { compatible: "druckwart-pi64".into(), version: "1.2.0".into() };
+        assert!(may_install(&bundle, &running, Wish::Found).is_ok(), "a stick may finish what it has begun");
     }
 
     #[test]
@@ -242,27 +260,39 @@ mod tests {
     }
 
     #[test]
-    fn an_update_is_tried_and_stays_or_goes_back_with_its_reasons() {
-        let mut good = record(Stage::Installed);
-        assert!(matches!(good.handle_start("B"), Start::Trial(needs) if needs.address));
-        good.stage = Stage::Good;
-        assert_eq!(good.handle_start("B"), Start::Settled);
+    fn every_stage_means_something_at_a_start_of_either_slot() {
+        let went_back = |fault| Stage::WentBack(vec![fault]);
+        let trial = || Start::Trial(record(Stage::Good).needs);
+        for (before, booted, start, after) in [
+            (Stage::Installing, "B", trial(), Stage::OnTrial),
+            (Stage::Installing, "A", Start::Back, went_back(Fault::NotInstalled)),
+            (Stage::Installed, "B", trial(), Stage::OnTrial),
+            (Stage::Installed, "A", Start::Back, went_back(Fault::NotStarted)),
+            (Stage::OnTrial, "B", trial(), Stage::OnTrial),
+            (Stage::OnTrial, "A", Start::Back, went_back(Fault::CutShort)),
+            (Stage::Leaving(vec![Fault::NoManager]), "B", trial(), Stage::Leaving(vec![Fault::NoManager])),
+            (Stage::Leaving(vec![Fault::NoManager]), "A", Start::Back, went_back(Fault::NoManager)),
+            (went_back(Fault::NotStarted), "B", trial(), Stage::OnTrial),
+            (went_back(Fault::NotStarted), "A", Start::Settled, went_back(Fault::NotStarted)),
+            (Stage::Good, "B", Start::Settled, Stage::Good),
+        ] {
+            let mut record = record(before.clone());
+            assert_eq!(record.handle_start(booted, "second"), start, "{before:?} in {booted}");
+            assert_eq!(record.stage, after, "{before:?} in {booted}");
+            // A keeper that dies and comes back finds the same.
+            record.handle_start(booted, "second");
+            assert_eq!(record.stage, after, "{before:?} in {booted}, once more");
+        }
+    }
 
-        let mut dead = record(Stage::Installed);
-        assert_eq!(dead.handle_start("A"), Start::Back);
-        assert_eq!(dead.stage, Stage::WentBack(vec![Fault::NotStarted]));
-        assert_eq!(dead.handle_start("A"), Start::Settled);
-
-        let mut sick = record(Stage::OnTrial);
-        sick.stage = Stage::Leaving(vec![Fault::NoManager]);
-        assert_eq!(sick.handle_start("A"), Start::Back);
-        assert_eq!(sick.stage, Stage::WentBack(vec![Fault::NoManager]));
-
-        let mut crashing = record(Stage::Installed);
-        crashing.handle_start("B");
-        crashing.handle_start("B");
-        assert_eq!(crashing.handle_start("A"), Start::Back);
-        assert_eq!(crashing.stage, Stage::WentBack(vec![Fault::CutShort]));
+    #[test]
+    fn what_was_installed_waits_for_a_start_of_the_machine() {
+        for stage in [Stage::Installing, Stage::Installed] {
+            let mut waiting = record(stage.clone());
+            assert_eq!(waiting.handle_start("A", "first"), Start::Settled);
+            assert_eq!(waiting.stage, stage, "only its keeper has started");
+            assert!(matches!(waiting.handle_start("B", "second"), Start::Trial(needs) if needs.address));
+        }
     }
 
     #[test]

@@ -43,6 +43,8 @@ texts! {
         installing: "The update is being installed. The box works on meanwhile.",
             "Das Update wird installiert. Das Gerät arbeitet währenddessen weiter.";
         percent: "{} %", "{} %";
+        interrupted: "The installation of version {} was interrupted. A restart shows whether it was complete; otherwise the present version goes on.",
+            "Die Installation von Version {} wurde unterbrochen. Ein Neustart zeigt, ob sie vollständig war; sonst läuft die jetzige Version weiter.";
         installed: "Version {} is installed. The next restart tries it; it stays if everything works, and goes back by itself otherwise.",
             "Version {} ist installiert. Der nächste Neustart probiert sie aus; sie bleibt, wenn alles funktioniert, und weicht sonst von selbst.";
         restart: "Restart now", "Jetzt neu starten";
@@ -60,6 +62,7 @@ texts! {
         fault_data: "nothing could be kept ({}).", "es ließ sich nichts speichern ({}).";
         fault_no_address: "there was no network address, and there had been one.", "es gab keine Netzwerkadresse, und vorher gab es eine.";
         fault_no_manager: "the manager was not reached, and it had been.", "der Manager wurde nicht erreicht, und vorher wurde er es.";
+        fault_not_installed: "its installation did not come to an end.", "ihre Installation kam nicht zum Ende.";
         fault_not_started: "it did not start.", "sie startete nicht.";
         fault_cut_short: "it restarted before it was found good.", "sie startete neu, bevor sie sich bewährt hatte.";
         refused_board: "The file is for another kind of box ({}); this one is {}.", "Die Datei ist für eine andere Geräteart ({}); dieses Gerät ist {}.";
@@ -161,6 +164,7 @@ pub(super) fn faults(t: &Texts, faults: &[Fault]) -> String {
         Fault::Data(why) => fill(t.fault_data, &[why]),
         Fault::NoAddress => t.fault_no_address.to_owned(),
         Fault::NoManager => t.fault_no_manager.to_owned(),
+        Fault::NotInstalled => t.fault_not_installed.to_owned(),
         Fault::NotStarted => t.fault_not_started.to_owned(),
         Fault::CutShort => t.fault_cut_short.to_owned(),
     };

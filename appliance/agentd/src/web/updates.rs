@@ -92,8 +92,9 @@ impl Page {
                 if let Some(why) = &status.refused {
                     page.notes.push(("critical", fill(t.not_installed, &[&refusal(lang, why)])));
                 }
+                let waits = |stage: &Stage| matches!(stage, Stage::Installing | Stage::Installed);
                 page.can_restart =
-                    page.under_way.is_none() && status.last.as_ref().is_some_and(|last| last.stage == Stage::Installed);
+                    page.under_way.is_none() && status.last.as_ref().is_some_and(|last| waits(&last.stage));
                 page.notes.extend(last(t, &status));
                 page.state = Some(State::of(t, status));
             }
@@ -117,6 +118,8 @@ impl Page {
 fn last(t: &Texts, status: &Status) -> Option<(&'static str, String)> {
     let last = status.last.as_ref()?;
     Some(match &last.stage {
+        Stage::Installing if status.progress.is_some() => return None,
+        Stage::Installing => ("warning", fill(t.interrupted, &[&last.to])),
         Stage::Installed => ("good", fill(t.installed, &[&last.to])),
         Stage::OnTrial => ("warning", fill(t.on_trial, &[&last.to])),
         Stage::Good => ("good", fill(t.stayed, &[&last.from, &last.to])),
