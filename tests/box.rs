@@ -95,6 +95,35 @@ fn a_prepared_card_is_taken_once_and_loses_its_secrets() -> Result<()> {
 }
 
 #[test]
+fn a_medium_that_was_used_leaves_the_log_in_at_the_network_as_it_is() -> Result<()> {
+    let card = Card::new()?;
+    card.put(
+        "agent.toml",
+        "[network]\nmode = \"dhcp\"\n[network.dot1x]\nmethod = \"peap\"\nidentity = \"office\"\npassword = \"opensesame\"\n",
+    )?;
+    ensure!(card.answer()?.contains("network: applied"));
+    ensure!(!fs::read_to_string(card.place("medium/agent.toml"))?.contains("opensesame"));
+    // The box has taken it up, and looks at the same medium once more.
+    let network = fs::read(card.place("run/network/agent.toml"))?;
+    let network = netcfg::disk::of_agent_toml(std::str::from_utf8(&network)?)?.context("a network")?;
+    fs::create_dir(card.place("netcfg"))?;
+    fs::write(card.place("netcfg/committed.toml"), netcfg::disk::encode(&network))?;
+    for folder in ["run", "state"] {
+        fs::remove_dir_all(card.place(folder))?;
+    }
+    ensure!(card.answer()?.contains("network: applied"));
+    ensure!(fs::read_to_string(card.place("run/network/agent.toml"))?.contains("opensesame"));
+    // Everything was erased.
+    for folder in ["run", "state", "netcfg"] {
+        fs::remove_dir_all(card.place(folder))?;
+    }
+    let answer = card.answer()?;
+    ensure!(answer.contains("network: not applied") && answer.contains("write it into the file again"), "{answer}");
+    ensure!(!card.place("run/network").exists());
+    Ok(())
+}
+
+#[test]
 fn a_card_with_a_fault_changes_nothing_and_says_where_it_is() -> Result<()> {
     for (file, words) in [
         ("[network]\nmode = \"dhcp\"\n[manger]\nurl = \"x\"\n", ["line 3", "manger"]),

@@ -230,7 +230,7 @@ impl Visit<'_> {
     }
 
     fn take_prepared(&mut self, text: &str) -> Result<()> {
-        let prepared = Prepared::parse(text)?;
+        let prepared = Prepared::parse(text, &self.network_as_it_will_be())?;
         if let Some(zone) = &prepared.time_zone {
             ensure!(self.settings.zones.join(zone.as_str()).is_file(), "[box]: there is no time zone `{zone}`");
         }
@@ -250,7 +250,14 @@ impl Visit<'_> {
             self.restart("agentd.service");
         }
         let reset = prepared.reset == Some(Reset::Network);
-        if let Some(config) = prepared.network.or(reset.then(Config::factory)) {
+        let network = match prepared.network.transpose() {
+            Ok(network) => network,
+            Err(error) => {
+                self.say(format!("network: not applied: {error}"));
+                None
+            }
+        };
+        if let Some(config) = network.or(reset.then(Config::factory)) {
             self.hand_to_netcfgd(&config)?;
             self.say(if reset { "network: reset".to_owned() } else { "network: applied".to_owned() });
         }

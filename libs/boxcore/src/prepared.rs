@@ -3,11 +3,14 @@
 
 use std::fmt;
 
-use netcfg::config::Config;
-use netcfg::disk::{DiskError, of_agent_toml};
+use netcfg::config::{Config, Form};
+use netcfg::disk::{DiskError, form_of_agent_toml};
 use netcfg::fault::{TomlFault, from_toml};
+use netcfg::secret::Secret;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::scrub::is_taken_out;
 
 /// Largest prepared file that is read.
 pub const LARGEST: usize = netcfg::disk::LARGEST;
@@ -84,8 +87,8 @@ impl fmt::Display for TimeZoneName {
 /// What a prepared file wants of the box.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Prepared {
-    /// How it is attached to its network.
-    pub network: Option<Config>,
+    /// How it is attached to its network; it may lack a secret that only the box could have had.
+    pub network: Option<Result<Config, TakenOut>>,
     /// The zone of its clock.
     pub time_zone: Option<TimeZoneName>,
     /// What is to be taken away, before anything else of the file counts.
@@ -103,14 +106,27 @@ pub enum PreparedError {
     Network(#[from] DiskError),
 }
 
+/// Why a network whose file was used before is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "[network.dot1x]: `{0}` was taken out when the file was used, and the box has none for this method and identity: write it into the \
+     file again"
+)]
+pub struct TakenOut(&'static str);
+
 impl Prepared {
-    /// Reads a file. A byte-order mark and CRLF, as editors on Windows leave them, are no fault.
-    pub fn parse(text: &str) -> Result<Self, PreparedError> {
+    /// Reads a file. A byte-order mark and CRLF, as editors on Windows leave them, are no fault. Secrets of the network that were
+    /// taken out when the file was used are those of `kept`, if it has them.
+    pub fn parse(text: &str, kept: &Config) -> Result<Self, PreparedError> {
         #[derive(Deserialize)]
         struct File {
             r#box: Option<BoxTable>,
         }
-        let network = of_agent_toml(text)?;
+        let network = match form_of_agent_toml(text)?.map(|form| put_back(form, kept)) {
+            Some(Ok(form)) => Some(Ok(form.parse().map_err(DiskError::Fields)?)),
+            Some(Err(error)) => Some(Err(error)),
+            None => None,
+        };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
         let file: File = from_toml(&text)?;
         let BoxTable { time_zone, reset } = file.r#box.unwrap_or_default();
@@ -118,31 +134,97 @@ impl Prepared {
     }
 }
 
+/// The form with the secrets of what is kept, where its own were taken out.
+fn put_back(mut form: Form, kept: &Config) -> Result<Form, TakenOut> {
+    let take_out = |secret: &mut Secret| {
+        let is_out = is_taken_out(secret.reveal());
+        if is_out {
+            *secret = Secret::default();
+        }
+        is_out
+    };
+    let password = take_out(&mut form.dot1x_password);
+    let key = take_out(&mut form.dot1x_key);
+    let key_password = take_out(&mut form.dot1x_key_password);
+    if password || key {
+        form.keep_secrets_of(&Form::from(kept));
+    }
+    // A key comes back with its password; one that was typed anew has none of which the box could know.
+    for (name, is_missing) in [
+        ("password", password && form.dot1x_password.is_empty()),
+        ("key", key && form.dot1x_key.is_empty()),
+        ("key_password", key_password && !key),
+    ] {
+        if is_missing {
+            return Err(TakenOut(name));
+        }
+    }
+    Ok(form)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scrub::scrub;
+
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMAMCAQE=\n-----END PRIVATE KEY-----\n";
+
+    fn read(text: &str) -> Result<Prepared, PreparedError> {
+        Prepared::parse(text, &Config::factory())
+    }
 
     #[test]
     fn the_box_takes_its_part() {
         let text = "\u{feff}[manager]\r\nurl = \"x\"\r\n[network]\r\nmode = \"dhcp\"\r\n[box]\r\ntime_zone = \"Europe/Berlin\"\r\n\
                     reset = \"network\"\r\n";
-        let read = Prepared::parse(text).unwrap();
-        assert_eq!(read.network, Some(Config::factory()));
-        assert_eq!(read.time_zone.unwrap().as_str(), "Europe/Berlin");
-        assert_eq!(read.reset, Some(Reset::Network));
-        assert_eq!(Prepared::parse("[box]\nreset = \"done\"").unwrap(), Prepared::default());
-        assert_eq!(Prepared::parse("").unwrap(), Prepared::default());
+        let prepared = read(text).unwrap();
+        assert_eq!(prepared.network, Some(Ok(Config::factory())));
+        assert_eq!(prepared.time_zone.unwrap().as_str(), "Europe/Berlin");
+        assert_eq!(prepared.reset, Some(Reset::Network));
+        assert_eq!(read("[box]\nreset = \"done\"").unwrap(), Prepared::default());
+        assert_eq!(read("").unwrap(), Prepared::default());
     }
 
     #[test]
     fn faults_name_their_line() {
-        let fault = |text: &str| Prepared::parse(text).unwrap_err().to_string();
+        let fault = |text: &str| read(text).unwrap_err().to_string();
         assert!(fault("[box]\n\ntime_zon = \"UTC\"").contains("line 3"));
         assert!(fault("[box]\ntime_zone = \"../../etc/shadow\"").contains("Europe/Berlin"));
         assert!(fault("[box]\nreset = \"all\"").contains("everything"));
         assert!(fault("[network]\nmode = \"static\"").contains("address is missing"));
+    }
+
+    #[test]
+    fn what_stands_for_a_secret_is_none() {
+        let file =
+            |secrets: &str| format!("[network]\nmode = \"dhcp\"\n[network.dot1x]\nidentity = \"office\"\n{secrets}\n");
+        let pem = KEY.replace("PRIVATE KEY", "CERTIFICATE");
+        let peap = file("method = \"peap\"\npassword = \"opensesame\"");
+        let short = peap.replace("opensesame", "sesame");
+        let tls = file(&format!(
+            "method = \"tls\"\ncertificate = \"\"\"{pem}\"\"\"\nkey = \"\"\"{KEY}\"\"\"\nkey_password = \"opensesame\""
+        ));
+        let network = |text: &str, kept: &Config| Prepared::parse(text, kept).unwrap().network.unwrap();
+        for (text, name) in [(&peap, "password"), (&short, "password"), (&tls, "key")] {
+            let config = network(text, &Config::factory()).unwrap();
+            let used = scrub(text).unwrap().replace(&format!("\"\"\"{KEY}\"\"\""), "\"used, removed\"");
+            assert_eq!(network(&used, &config), Ok(config.clone()), "a box that was set up so goes on so: {used}");
+            let words = network(&used, &Config::factory()).unwrap_err().to_string();
+            assert!(words.contains(&format!("`{name}`")) && words.contains("write it into the file again"), "{words}");
+            let other = used.replace("\"office\"", "\"canteen\"");
+            assert!(network(&other, &config).is_err(), "it is the secret of another log-in");
+            assert_eq!(network(text, &config), Ok(config), "what is given counts");
+        }
+        let config = network(&tls, &Config::factory()).unwrap();
+        let half = tls.replace("opensesame", "used, removed");
+        assert!(
+            network(&half, &config).unwrap_err().to_string().contains("`key_password`"),
+            "whose key would that open"
+        );
+        let reset = format!("{}[box]\nreset = \"everything\"\n", scrub(&peap).unwrap());
+        assert_eq!(read(&reset).unwrap().reset, Some(Reset::Everything), "a reset needs no secret");
     }
 
     #[test]
@@ -158,8 +240,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in ".{0,400}") {
-            let _ = Prepared::parse(&text);
-            let _ = Prepared::parse(&format!("[box]\ntime_zone = \"{text}\"\n"));
+            let _ = read(&text);
+            let _ = read(&format!("[box]\ntime_zone = \"{text}\"\n"));
         }
     }
 }

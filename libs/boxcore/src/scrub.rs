@@ -30,6 +30,11 @@ pub fn is_scrubbed(text: &str) -> bool {
     found.into_iter().any(|(range, _)| body.get(range).is_some_and(is_word))
 }
 
+/// Whether a secret is only what stands for one that was taken out.
+pub fn is_taken_out(secret: &str) -> bool {
+    secret.contains("used") && WORDS.iter().any(|word| word.trim_matches('"') == secret)
+}
+
 /// The file without its secrets, and with its reset marked as done; `None` when there is nothing to take out, or the file is not
 /// TOML. A value that is too short for a word becomes an empty one.
 pub fn scrub(text: &str) -> Option<String> {

@@ -99,8 +99,12 @@ struct Dot1xTable {
 impl NetworkTable {
     /// The configuration that the table describes.
     pub fn config(self) -> Result<Config, DiskError> {
+        self.form().parse().map_err(DiskError::Fields)
+    }
+
+    fn form(self) -> Form {
         let dot1x = self.dot1x.unwrap_or_default();
-        let form = Form {
+        Form {
             mode: self.mode,
             address: self.address,
             prefix: String::new(),
@@ -121,8 +125,7 @@ impl NetworkTable {
             dot1x_certificate: dot1x.certificate,
             dot1x_key: dot1x.key,
             dot1x_key_password: dot1x.key_password,
-        };
-        form.parse().map_err(DiskError::Fields)
+        }
     }
 }
 
@@ -216,6 +219,11 @@ fn read(bytes: &[u8]) -> Result<Document, DiskError> {
 /// The `[network]` table of an `agent.toml`, if it has one; its other tables are the agent's and are passed over. A byte-order
 /// mark and CRLF, as editors on Windows leave them, are no fault.
 pub fn of_agent_toml(text: &str) -> Result<Option<Config>, DiskError> {
+    form_of_agent_toml(text)?.map(|form| form.parse().map_err(DiskError::Fields)).transpose()
+}
+
+/// The same as it was typed: it need not be a configuration.
+pub fn form_of_agent_toml(text: &str) -> Result<Option<Form>, DiskError> {
     if text.len() > LARGEST {
         return Err(DiskError::TooLarge);
     }
@@ -225,7 +233,7 @@ pub fn of_agent_toml(text: &str) -> Result<Option<Config>, DiskError> {
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let file: File = from_toml(&text)?;
-    file.network.map(NetworkTable::config).transpose()
+    Ok(file.network.map(NetworkTable::form))
 }
 
 /// What was found on disk at a start: a file that is not there is `None`.
