@@ -209,7 +209,7 @@ mod tests {
         let network = |text: &str, kept: &Config| Prepared::parse(text, kept).unwrap().network.unwrap();
         for (text, name) in [(&peap, "password"), (&short, "password"), (&tls, "key")] {
             let config = network(text, &Config::factory()).unwrap();
-            let used = scrub(text).unwrap().replace(&format!("\"\"\"{KEY}\"\"\""), "\"used, removed\"");
+            let used = scrub(text).unwrap();
             assert_eq!(network(&used, &config), Ok(config.clone()), "a box that was set up so goes on so: {used}");
             let words = network(&used, &Config::factory()).unwrap_err().to_string();
             assert!(words.contains(&format!("`{name}`")) && words.contains("write it into the file again"), "{words}");

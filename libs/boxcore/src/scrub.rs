@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 use crate::prepared::Reset;
 
 /// Keys whose values are secret, in whatever table they stand.
-const SECRET: [&str; 8] =
-    ["enrolment_code", "token", "communities", "secret", "psk", "private_key", "authorized_keys", "proxy"];
+const SECRET: [&str; 9] =
+    ["enrolment_code", "token", "communities", "secret", "psk", "key", "private_key", "authorized_keys", "proxy"];
 /// What any key with this in its name holds.
 const PASSWORD: &str = "password";
 /// What stands for a text afterwards: the longest that fits.
@@ -128,6 +128,51 @@ mod tests {
             assert!(is_scrubbed(&scrub(text).unwrap()), "{text}");
         }
         assert!(!is_scrubbed("[manager]\nsite = \"used\"\n[[scan]]\ncommunities = []\n"));
+    }
+
+    #[test]
+    fn a_key_of_many_lines_goes() {
+        let text = "[network.dot1x]\r\nkey = \"\"\"\r\n-----BEGIN PRIVATE KEY-----\r\nMAMCAQE=\r\n-----END PRIVATE KEY-----\r\n\"\"\"\r\n\
+                    server = \"radius.example\"\r\n";
+        let clean = scrub(text).unwrap();
+        assert!(
+            !clean.contains("MAMCAQE") && clean.len() == text.len() && clean.ends_with("radius.example\"\r\n"),
+            "{clean}"
+        );
+        assert!(is_scrubbed(&clean));
+    }
+
+    /// The page about the file shows each secret as dots; of the network the form knows which they are.
+    #[test]
+    fn every_secret_of_the_file_goes() {
+        let page = include_str!("../../../docs/agent-toml.md");
+        let example = page.split("```").nth(1).and_then(|block| block.strip_prefix("toml\n")).unwrap();
+        let clean: toml::Table = toml::from_str(&scrub(example).unwrap()).unwrap();
+        let left: Vec<_> = dotted("", &toml::Value::Table(clean));
+        assert_eq!(left, ["network.dot1x.authority"], "certificates are no secret");
+
+        let fields = serde_json::to_value(netcfg::config::Form::default()).unwrap();
+        let names = fields.as_object().unwrap().keys();
+        let all: serde_json::Map<_, _> = names.map(|name| (name.clone(), "hidden away".into())).collect();
+        let form: netcfg::config::Form = serde_json::from_value(all.clone().into()).unwrap();
+        let shown = serde_json::to_value(form.without_secrets()).unwrap();
+        let secrets: Vec<_> = all.keys().filter(|name| shown.get(name) != all.get(*name)).collect();
+        assert_eq!(secrets.len(), 3);
+        for name in secrets {
+            let text = format!("[network.dot1x]\n{} = \"hidden away\"\n", name.strip_prefix("dot1x_").unwrap());
+            assert!(scrub(&text).is_some_and(|clean| !clean.contains("hidden")), "{text}");
+        }
+    }
+
+    /// The keys in whose texts there are dots.
+    fn dotted(path: &str, value: &toml::Value) -> Vec<String> {
+        let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        match value {
+            toml::Value::Table(table) => table.iter().flat_map(|(key, value)| dotted(&below(key), value)).collect(),
+            toml::Value::Array(list) => list.iter().flat_map(|value| dotted(path, value)).collect(),
+            toml::Value::String(text) if text.contains('\u{2026}') => vec![path.to_owned()],
+            _ => Vec::new(),
+        }
     }
 
     #[test]
