@@ -47,13 +47,17 @@ impl Card {
             ("--run", "run"),
             ("--agent-data", "agent"),
             ("--network-data", "netcfg"),
-            ("--network", "run/network"),
             ("--zones", "zones"),
         ] {
             words.extend([option.to_owned(), self.folder.place(name)]);
         }
         words.extend(["--agentd".to_owned(), program("agentd")?.display().to_string()]);
         run("boxd", &words, "")
+    }
+
+    /// What is left for netcfgd.
+    fn network(&self) -> Result<netcfg::config::Config> {
+        Ok(netcfg::disk::decode(&fs::read(self.place("netcfg/prepared.toml"))?)?)
     }
 
     /// What is written beside the file.
@@ -78,15 +82,14 @@ fn a_prepared_card_is_taken_once_and_loses_its_secrets() -> Result<()> {
     let left = fs::read_to_string(card.place("medium/agent.toml"))?;
     ensure!(!left.contains("opensesame") && left.len() == file.len() && left.contains("# Head office\r\n"), "{left}");
     ensure!(fs::read_to_string(card.place("state/environment"))? == "TZ=Europe/Berlin\n");
-    let network = netcfg::disk::of_agent_toml(&fs::read_to_string(card.place("run/network/agent.toml"))?)?;
-    ensure!(network.is_some_and(|config| format!("{config:?}").contains("192.0.2.20")));
+    ensure!(format!("{:?}", card.network()?).contains("192.0.2.20"));
     let database = rusqlite::Connection::open(card.place("agent/agentd.sqlite"))?;
     let ranges: i64 = database.query_row("SELECT count(*) FROM scan_range", [], |row| row.get(0))?;
     ensure!(ranges == 1);
     // At the next start the card says the same, and what was changed on the page since then stays.
-    fs::remove_dir_all(card.place("run"))?;
+    fs::remove_dir_all(card.place("netcfg"))?;
     fs::remove_file(card.place("medium/agent-status.txt"))?;
-    ensure!(card.answer()?.is_empty() && !card.place("run/network").exists());
+    ensure!(card.answer()?.is_empty() && !card.place("netcfg").exists());
     // A box that has forgotten everything takes what it still can.
     fs::remove_dir_all(card.place("state"))?;
     let answer = card.answer()?;
@@ -104,22 +107,43 @@ fn a_medium_that_was_used_leaves_the_log_in_at_the_network_as_it_is() -> Result<
     ensure!(card.answer()?.contains("network: applied"));
     ensure!(!fs::read_to_string(card.place("medium/agent.toml"))?.contains("opensesame"));
     // The box has taken it up, and looks at the same medium once more.
-    let network = fs::read(card.place("run/network/agent.toml"))?;
-    let network = netcfg::disk::of_agent_toml(std::str::from_utf8(&network)?)?.context("a network")?;
-    fs::create_dir(card.place("netcfg"))?;
-    fs::write(card.place("netcfg/committed.toml"), netcfg::disk::encode(&network))?;
-    for folder in ["run", "state"] {
-        fs::remove_dir_all(card.place(folder))?;
-    }
+    fs::rename(card.place("netcfg/prepared.toml"), card.place("netcfg/committed.toml"))?;
+    fs::remove_dir_all(card.place("state"))?;
     ensure!(card.answer()?.contains("network: applied"));
-    ensure!(fs::read_to_string(card.place("run/network/agent.toml"))?.contains("opensesame"));
+    ensure!(fs::read_to_string(card.place("netcfg/prepared.toml"))?.contains("opensesame"));
     // Everything was erased.
-    for folder in ["run", "state", "netcfg"] {
+    for folder in ["state", "netcfg"] {
         fs::remove_dir_all(card.place(folder))?;
     }
     let answer = card.answer()?;
     ensure!(answer.contains("network: not applied") && answer.contains("write it into the file again"), "{answer}");
-    ensure!(!card.place("run/network").exists());
+    ensure!(!card.place("netcfg").exists());
+    Ok(())
+}
+
+#[test]
+fn what_was_applied_is_told_part_by_part_and_the_rest_is_tried_again() -> Result<()> {
+    let card = Card::new()?;
+    card.put(
+        "agent.toml",
+        "[[scan]]\nrange = \"192.0.2.0/24\"\ncommunities = [\"opensesame\"]\n[network]\nmode = \"dhcp\"\n[network.dot1x]\n\
+         method = \"peap\"\nidentity = \"office\"\npassword = \"barley\"\n[box]\ntime_zone = \"Europe/Berlin\"\n",
+    )?;
+    // Nothing can be left for netcfgd.
+    fs::write(card.place("netcfg"), "")?;
+    let answer = card.answer()?;
+    for words in ["agent: applied", "network: not applied", "time zone Europe/Berlin: applied", "but for those"] {
+        ensure!(answer.contains(words), "{words}: {answer}");
+    }
+    ensure!(!answer.contains("nothing of it"), "{answer}");
+    let left = fs::read_to_string(card.place("medium/agent.toml"))?;
+    ensure!(!left.contains("opensesame") && left.contains("barley"), "{left}");
+    // The next start can; and what it leaves lies where a power cut does not take it away.
+    fs::remove_file(card.place("netcfg"))?;
+    let answer = card.answer()?;
+    ensure!(answer.contains("network: applied"), "{answer}");
+    ensure!(format!("{:?}", card.network()?).contains("office"));
+    ensure!(!fs::read_to_string(card.place("medium/agent.toml"))?.contains("barley"));
     Ok(())
 }
 
@@ -137,7 +161,7 @@ fn a_card_with_a_fault_changes_nothing_and_says_where_it_is() -> Result<()> {
         let answer = card.answer()?;
         ensure!(words.iter().all(|words| answer.contains(words)), "{file}: {answer}");
         ensure!(answer.contains("refused, nothing of it was applied"), "{answer}");
-        ensure!(!card.place("run/network").exists() && !card.place("state/environment").exists(), "{file}");
+        ensure!(!card.place("netcfg").exists() && !card.place("state/environment").exists(), "{file}");
         ensure!(fs::read_to_string(card.place("medium/agent.toml"))? == file, "a refused file stays for its owner");
     }
     let card = Card::new()?;
@@ -170,7 +194,7 @@ fn what_the_imager_leaves_is_taken_in_part_and_the_rest_is_refused_in_words() ->
     }
     ensure!(!answer.contains("opensesame"));
     ensure!(!fs::read_to_string(card.place("medium/rpi-preseed.toml"))?.contains("opensesame"));
-    ensure!(fs::read_to_string(card.place("run/network/agent.toml"))?.contains("office-7"));
+    ensure!(fs::read_to_string(card.place("netcfg/prepared.toml"))?.contains("office-7"));
     Ok(())
 }
 

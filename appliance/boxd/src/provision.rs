@@ -1,5 +1,5 @@
-//! Takes what a prepared card or stick says: `agent.toml`, what Raspberry Pi Imager left, a bundle. All or nothing of a file; the
-//! answer is written beside it, and its secrets are taken out once they are in the box. Nothing on a medium is ever run.
+//! Takes what a prepared card or stick says: `agent.toml`, what Raspberry Pi Imager left, a bundle. A file with a fault changes
+//! nothing; the answer is written beside it, and its secrets are taken out once they are in the box. Nothing on a medium is ever run.
 
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -11,16 +11,17 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use boxcore::prepared::{LARGEST, Prepared, Reset, TimeZoneName};
+use boxcore::prepared::{LARGEST, Prepared, Reset, TakenOut, TimeZoneName};
 use boxcore::preseed::Preseed;
 use boxcore::request::{Answer, FileName, LONGEST_LINE, Request, Status};
-use boxcore::scrub::{is_scrubbed, scrub};
+use boxcore::scrub::{is_scrubbed, scrub_but};
 use boxcore::update::{LARGEST as LARGEST_BUNDLE, Stage, Wish, may_copy};
 use clap::Args;
 use control::Client;
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use netcfg::config::Config;
+use netcfg::disk::PREPARED;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::User;
 use sha2::{Digest as _, Sha256};
@@ -67,12 +68,9 @@ pub struct Settings {
     /// The agent's user, as whom its program is run
     #[arg(long, value_name = "USER")]
     agent_user: Option<String>,
-    /// netcfgd's data: the network as it is committed
+    /// netcfgd's data: the network as it is committed, and one to take at its next start
     #[arg(long, value_name = "FOLDER", default_value = "/var/lib/netcfg")]
     network_data: PathBuf,
-    /// Where netcfgd finds a network to take at its start
-    #[arg(long, value_name = "FOLDER", default_value = "/run/boxd/network")]
-    network: PathBuf,
     /// Folder of time zones
     #[arg(long, value_name = "FOLDER", default_value = ZONES)]
     zones: PathBuf,
@@ -92,7 +90,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<()> {
     }
     let medium = Medium::open(&settings.medium, &settings.folders.run.join("medium"))?;
     let files = Files::read(&medium);
-    let mut visit = Visit { settings, medium: &medium, said: Vec::new(), restart: Vec::new(), erase: false };
+    let mut visit =
+        Visit { settings, medium: &medium, said: Vec::new(), restart: Vec::new(), erase: false, has_failed: false };
     visit.take_files(files);
     if settings.is_running {
         visit.take_bundles().await;
@@ -152,7 +151,12 @@ struct Visit<'a> {
     /// Units that have to take something up.
     restart: Vec<&'static str>,
     erase: bool,
+    /// The box could not keep a part of what is right: the next start tries again.
+    has_failed: bool,
 }
+
+/// Tables of a file that were not applied.
+type Left = &'static [&'static str];
 
 impl Visit<'_> {
     fn take_files(&mut self, files: Files) {
@@ -187,9 +191,9 @@ impl Visit<'_> {
                 ));
             }
         }
-        if let Err(error) = write_whole(&taken, kept.digest().as_bytes())
-            .and_then(|()| write_whole(&self.settings.folders.state.join(ANSWER), self.answer().as_bytes()))
-        {
+        let keep = |path: &Path, text: &str| write_whole(path, text.as_bytes());
+        let kept = if self.has_failed { Ok(()) } else { keep(&taken, &kept.digest()) };
+        if let Err(error) = kept.and_then(|()| keep(&self.settings.folders.state.join(ANSWER), &self.answer())) {
             log::error!("what was taken is not kept in mind: {error:#}");
         }
     }
@@ -201,17 +205,23 @@ impl Visit<'_> {
         name: &'static str,
         text: Result<String>,
         back: &mut Vec<(&'static str, String)>,
-        take: impl FnOnce(&mut Self, &str) -> Result<()>,
+        take: impl FnOnce(&mut Self, &str) -> Result<Left>,
     ) -> Result<String> {
         let outcome = text.as_ref().map_err(|error| anyhow::anyhow!("{error:#}")).and_then(|text| take(self, text));
-        if let Err(error) = outcome {
-            // Not the file: an answer and a log must not hold its secrets. The readers name the line and the key.
-            self.say(format!("{name}: refused, nothing of it was applied: {error:#}"));
-            return text;
-        }
+        let left = match outcome {
+            Ok(left) => left,
+            Err(error) => {
+                // Not the file: an answer and a log must not hold its secrets. The readers name the line and the key.
+                self.say(format!("{name}: refused, nothing of it was applied: {error:#}"));
+                return text;
+            }
+        };
         let text = text?;
-        let Some(clean) = scrub(&text) else { return Ok(text) };
-        self.say(format!("{name}: its secrets were taken out"));
+        let Some(clean) = scrub_but(&text, left) else { return Ok(text) };
+        self.say(match left {
+            [] => format!("{name}: its secrets were taken out"),
+            _ => format!("{name}: its secrets were taken out, but for those of what was not applied"),
+        });
         back.push((name, clean.clone()));
         Ok(clean)
     }
@@ -229,7 +239,7 @@ impl Visit<'_> {
         answer
     }
 
-    fn take_prepared(&mut self, text: &str) -> Result<()> {
+    fn take_prepared(&mut self, text: &str) -> Result<Left> {
         let prepared = Prepared::parse(text, &self.network_as_it_will_be())?;
         if let Some(zone) = &prepared.time_zone {
             ensure!(self.settings.zones.join(zone.as_str()).is_file(), "[box]: there is no time zone `{zone}`");
@@ -237,7 +247,7 @@ impl Visit<'_> {
         if prepared.reset == Some(Reset::Everything) {
             self.erase = true;
             self.say("reset: everything is erased, and the box restarts; nothing else of the file counts".to_owned());
-            return Ok(());
+            return Ok(&[]);
         }
         // The agent's part first: it may still be refused.
         if is_scrubbed(text) {
@@ -249,22 +259,27 @@ impl Visit<'_> {
             self.say("agent: applied".to_owned());
             self.restart("agentd.service");
         }
-        let reset = prepared.reset == Some(Reset::Network);
-        let network = match prepared.network.transpose() {
-            Ok(network) => network,
-            Err(error) => {
-                self.say(format!("network: not applied: {error}"));
-                None
-            }
-        };
-        if let Some(config) = network.or(reset.then(Config::factory)) {
-            self.hand_to_netcfgd(&config)?;
-            self.say(if reset { "network: reset".to_owned() } else { "network: applied".to_owned() });
-        }
-        self.take_zone(prepared.time_zone.as_ref())
+        let is_applied = self.take_network(prepared.network, prepared.reset == Some(Reset::Network));
+        self.take_zone(prepared.time_zone.as_ref());
+        // Where the network waits, the wish to reset it does.
+        Ok(if is_applied { &[] } else { &["network", "box"] })
     }
 
-    fn take_preseed(&mut self, text: &str) -> Result<()> {
+    /// Whether nothing of it is left to do.
+    fn take_network(&mut self, network: Option<Result<Config, TakenOut>>, reset: bool) -> bool {
+        let (network, is_whole) = match network.transpose() {
+            Ok(network) => (network, true),
+            Err(error) => {
+                self.say(format!("network: not applied: {error}"));
+                (None, false)
+            }
+        };
+        let Some(config) = network.or(reset.then(Config::factory)) else { return is_whole };
+        let words = if reset { "network: reset" } else { "network: applied" };
+        self.hand_to_netcfgd(&config, words) && is_whole
+    }
+
+    fn take_preseed(&mut self, text: &str) -> Result<Left> {
         let preseed = Preseed::parse(text)?;
         for (key, why) in &preseed.refused {
             self.say(format!("{PRESEED}: {key}: not applied: {why}"));
@@ -272,25 +287,36 @@ impl Visit<'_> {
         if let Some(name) = preseed.host_name {
             let words = format!("{PRESEED}: host name {}: applied", name.as_str());
             let config = Config { host_name: Some(name), ..self.network_as_it_will_be() };
-            self.hand_to_netcfgd(&config)?;
-            self.say(words);
+            self.hand_to_netcfgd(&config, &words);
         }
         match preseed.time_zone {
             Some(zone) if !self.settings.zones.join(zone.as_str()).is_file() => {
                 self.say(format!("{PRESEED}: locale.timezone: not applied: there is no time zone `{zone}`"));
-                Ok(())
             }
             zone => self.take_zone(zone.as_ref()),
         }
+        Ok(&[])
     }
 
-    fn take_zone(&mut self, zone: Option<&TimeZoneName>) -> Result<()> {
-        if let Some(zone) = zone {
-            set_time_zone(&self.settings.zones, &self.settings.folders.state, zone)?;
-            self.say(format!("time zone {zone}: applied"));
+    fn take_zone(&mut self, zone: Option<&TimeZoneName>) {
+        let Some(zone) = zone else { return };
+        let done = set_time_zone(&self.settings.zones, &self.settings.folders.state, zone);
+        if self.is_done(done, &format!("time zone {zone}: applied")) {
             self.restart("agentd.service");
         }
-        Ok(())
+    }
+
+    /// Says so of a part of a file that was applied, or why it was not.
+    fn is_done(&mut self, done: Result<()>, words: &str) -> bool {
+        match &done {
+            Ok(()) => self.say(words.to_owned()),
+            Err(error) => {
+                self.has_failed = true;
+                let part = words.rsplit_once(": ").map_or(words, |(part, _)| part);
+                self.say(format!("{part}: not applied: {error:#}"));
+            }
+        }
+        done.is_ok()
     }
 
     fn restart(&mut self, unit: &'static str) {
@@ -321,28 +347,26 @@ impl Visit<'_> {
         Ok(())
     }
 
-    /// Leaves a network for netcfgd's next start. The number makes it count even if it is the same as one before.
-    fn hand_to_netcfgd(&mut self, config: &Config) -> Result<()> {
-        let mut number = [0; 8];
-        getrandom::fill(&mut number).map_err(|error| anyhow::anyhow!("no random number: {error}"))?;
-        let text = format!("# {}\n{}", HEXLOWER.encode(&number), netcfg::disk::encode(config));
+    /// Leaves a network for netcfgd's next start, where a power cut does not take it away; and says so.
+    fn hand_to_netcfgd(&mut self, config: &Config, words: &str) -> bool {
+        let folder = &self.settings.network_data;
         // It may hold a password for the network's port.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.settings.network)
-            .context("the folder for netcfgd")?;
-        write_whole(&self.settings.network.join(AGENT_TOML), text.as_bytes())?;
-        self.restart("netcfgd.service");
-        Ok(())
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder).context("the folder for netcfgd");
+        let left = made.and_then(|()| write_whole(&folder.join(PREPARED), netcfg::disk::encode(config).as_bytes()));
+        let is_left = self.is_done(left, words);
+        if is_left {
+            self.restart("netcfgd.service");
+        }
+        is_left
     }
 
     /// What was just left for netcfgd, or what is committed, or what a box has that nobody has configured.
     fn network_as_it_will_be(&self) -> Config {
-        let left = self.settings.network.join(AGENT_TOML);
-        let committed = self.settings.network_data.join("committed.toml");
-        let config = |path: &Path| netcfg::disk::decode(&read_bounded(path, LARGEST).ok()??).ok();
-        config(&left).or_else(|| config(&committed)).unwrap_or_else(Config::factory)
+        let config = |name: &str| {
+            let path = self.settings.network_data.join(name);
+            netcfg::disk::decode(&read_bounded(&path, LARGEST).ok()??).ok()
+        };
+        config(PREPARED).or_else(|| config("committed.toml")).unwrap_or_else(Config::factory)
     }
 
     /// Has the best bundle of a stick installed, and waits for what comes of it.

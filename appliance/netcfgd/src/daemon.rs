@@ -56,6 +56,7 @@ impl Clock {
 /// Runs until it is told to stop. What it has laid out stays in force without it.
 pub(crate) async fn run(settings: Settings) -> Result<()> {
     let disk = Disk::open(&settings.state, settings.faults.clone())?;
+    disk.take_prepared();
     for (folder, once) in [(&settings.boot, true), (&settings.stick, false)] {
         if let Some(folder) = folder {
             disk.provision(folder, once);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use data_encoding::HEXLOWER;
 use netcfg::config::{Config, Form};
-use netcfg::disk::{DiskError, Found, decode, decode_planned, encode, encode_planned, of_agent_toml};
+use netcfg::disk::{DiskError, Found, PREPARED, decode, decode_planned, encode, encode_planned, of_agent_toml};
 use netcfg::request::{Change, Event};
 use sha2::{Digest, Sha256};
 
@@ -60,8 +60,9 @@ impl Disk {
         self.keep_previous()?;
         self.faults.reach("commit", "within");
         fs::rename(self.place(PENDING), self.place(COMMITTED)).context("cannot commit")?;
-        self.remove(REVERTED);
-        self.remove(PLANNED);
+        for name in [REVERTED, PLANNED, PREPARED] {
+            self.remove(name);
+        }
         self.sync()?;
         Ok(())
     }
@@ -80,7 +81,7 @@ impl Disk {
         self.keep_previous()?;
         self.faults.reach("replace", "within");
         self.write(COMMITTED, encode(config).as_bytes())?;
-        for name in [PENDING, PLANNED, REVERTED] {
+        for name in [PENDING, PLANNED, REVERTED, PREPARED] {
             self.remove(name);
         }
         Ok(())
@@ -147,6 +148,26 @@ impl Disk {
         log::info!("{}: {said}", path.display());
         if let Err(error) = fs::write(folder.join(STATUS), said + "\r\n") {
             log::warn!("{STATUS} cannot be written beside it: {error}");
+        }
+    }
+
+    /// Takes what boxd has left as the committed configuration. It stays there until that is stored: a power cut at any moment
+    /// leaves it to the next start.
+    pub(crate) fn take_prepared(&self) {
+        let taken = match self.read(PREPARED) {
+            None => return,
+            Some(Ok(config)) => self.take(&config),
+            Some(Err(DiskError::Unread(why))) => Err(anyhow::anyhow!(why)),
+            // Said where it was read; it will not become better.
+            Some(Err(_)) => Ok(()),
+        };
+        match taken {
+            Ok(()) => self.remove(PREPARED),
+            Err(error) => return log::error!("{PREPARED} is left for the next start: {error:#}"),
+        }
+        match self.sync() {
+            Ok(()) => log::info!("{PREPARED}: done"),
+            Err(error) => log::error!("{PREPARED}: {error:#}"),
         }
     }
 
@@ -312,6 +333,27 @@ mod tests {
         assert!(disk.find().pending.is_some());
         disk.discard().unwrap();
         assert!(disk.find().pending.is_none() && disk.find().committed.is_none());
+    }
+
+    #[test]
+    fn what_boxd_has_left_counts_until_it_is_stored() {
+        let (_folder, disk) = disk();
+        let leave = |text: &str| fs::write(disk.place(PREPARED), text).unwrap();
+        disk.take_prepared();
+        assert_eq!(disk.find().effective().1, Origin::Factory);
+        leave(&encode(&config("192.0.2.5/24")));
+        // Where the committed one would go lies something that cannot be written over.
+        fs::create_dir_all(disk.place(COMMITTED).join("in the way")).unwrap();
+        disk.take_prepared();
+        assert!(disk.place(PREPARED).exists(), "it waits for another start");
+        fs::remove_dir_all(disk.place(COMMITTED)).unwrap();
+        disk.take_prepared();
+        assert_eq!(disk.find().effective(), (config("192.0.2.5/24"), Origin::Committed));
+        assert!(!disk.place(PREPARED).exists(), "a later change counts");
+        leave("version = 1");
+        disk.take_prepared();
+        assert_eq!(disk.find().effective(), (config("192.0.2.5/24"), Origin::Committed));
+        assert!(!disk.place(PREPARED).exists());
     }
 
     #[test]

@@ -38,11 +38,18 @@ pub fn is_taken_out(secret: &str) -> bool {
 /// The file without its secrets, and with its reset marked as done; `None` when there is nothing to take out, or the file is not
 /// TOML. A value that is too short for a word becomes an empty one.
 pub fn scrub(text: &str) -> Option<String> {
+    scrub_but(text, &[])
+}
+
+/// In the same way, but for these tables: they are wanted once more.
+pub fn scrub_but(text: &str, tables: &[&str]) -> Option<String> {
     let bom = text.len() - text.trim_start_matches('\u{feff}').len();
     let body = text.get(bom..)?;
     let document = DeTable::parse(body).ok()?;
     let mut found = Vec::new();
-    find(document.get_ref(), 0, &mut found);
+    for (key, value) in document.get_ref().iter().filter(|(key, _)| !tables.contains(&key.get_ref().as_ref())) {
+        find_in(key.get_ref(), value, 0, &mut found);
+    }
     let mut bytes = text.as_bytes().to_vec();
     let mut changed = false;
     for (range, words) in found {
@@ -68,14 +75,17 @@ fn find(table: &DeTable<'_>, depth: usize, found: &mut Vec<Found>) {
         return;
     }
     for (key, value) in table {
-        let key = key.get_ref().as_ref();
-        let is_secret = SECRET.contains(&key) || (key.contains(PASSWORD) && !key.ends_with("_encrypted"));
-        match value.get_ref() {
-            DeValue::String(_) if is_secret => found.push((value.span(), &WORDS)),
-            DeValue::Array(_) if is_secret => found.push((value.span(), &LISTS)),
-            DeValue::String(text) if key == "reset" && is_reset(text) => found.push((value.span(), &["\"done\""])),
-            _ => inside(value, depth, found),
-        }
+        find_in(key.get_ref(), value, depth, found);
+    }
+}
+
+fn find_in(key: &str, value: &Spanned<DeValue<'_>>, depth: usize, found: &mut Vec<Found>) {
+    let is_secret = SECRET.contains(&key) || (key.contains(PASSWORD) && !key.ends_with("_encrypted"));
+    match value.get_ref() {
+        DeValue::String(_) if is_secret => found.push((value.span(), &WORDS)),
+        DeValue::Array(_) if is_secret => found.push((value.span(), &LISTS)),
+        DeValue::String(text) if key == "reset" && is_reset(text) => found.push((value.span(), &["\"done\""])),
+        _ => inside(value, depth, found),
     }
 }
 
@@ -120,6 +130,14 @@ mod tests {
         assert!(is_scrubbed(&clean) && !is_scrubbed(text));
         assert_eq!(scrub("[manager]\nurl = \"x\"\n"), None);
         assert_eq!(scrub("[manager\n"), None);
+    }
+
+    #[test]
+    fn a_table_that_is_wanted_once_more_keeps_its_secrets() {
+        let text = "[proxy]\npassword = \"of the proxy\"\n[network.dot1x]\npassword = \"of the network\"\n";
+        let clean = scrub_but(text, &["network"]).unwrap();
+        assert!(!clean.contains("of the proxy") && clean.contains("of the network"), "{clean}");
+        assert_eq!(scrub_but(&clean, &["network"]), None);
     }
 
     #[test]

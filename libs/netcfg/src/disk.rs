@@ -12,6 +12,8 @@ use crate::secret::Secret;
 const VERSION: u32 = 1;
 /// What turns a document of version n + 1 into one of n + 2, in order: each change of the form adds a step, and none goes.
 const MIGRATIONS: [fn(toml::Table) -> toml::Table; VERSION as usize - 1] = [];
+/// What is left for netcfgd's next start, in the folder of its state: taken as committed, and then removed.
+pub const PREPARED: &str = "prepared.toml";
 /// Largest file that is worth reading.
 pub const LARGEST: usize = 64 << 10;
 
