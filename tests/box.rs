@@ -399,6 +399,49 @@ async fn updates_are_refused_or_installed_and_their_fate_is_known_after_the_star
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_updates_on_a_stick_the_best_is_taken() -> Result<()> {
+    if let Some(why) = no_rauc() {
+        eprintln!("LEFT OUT: {why}");
+        return Ok(());
+    }
+    let appliance = Appliance::new().await?;
+    fs::create_dir(appliance.folder.path().join("stick"))?;
+    for (name, version, channel) in [
+        ("druckwart-test-1.11.0", "1.11.0", "other"),
+        ("druckwart-test-1.10.0", "1.10.0", "keys"),
+        ("druckwart-test-1.9.0", "1.9.0", "keys"),
+        ("druckwart-zero-1.12.0", "1.12.0", "keys"),
+        ("latest", "1.2.0", "keys"),
+    ] {
+        appliance.bundle(&format!("stick/{name}.raucb"), "druckwart-test", version, channel)?;
+    }
+    let mut words = vec!["provision".to_owned(), "--is-running".to_owned()];
+    for (option, name) in [
+        ("--medium", "stick"),
+        ("--state", "provision"),
+        ("--run", "run"),
+        ("--socket", "run/socket"),
+        ("--updates", "updates"),
+    ] {
+        words.extend([option.to_owned(), appliance.folder.place(name)]);
+    }
+    let output = run("boxd", &words, "")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer = fs::read_to_string(appliance.folder.path().join("stick/agent-status.txt"))?;
+    for words in [
+        "druckwart-zero-1.12.0.raucb: not installed: by its name",
+        "druckwart-test-1.11.0.raucb: not installed: the bundle is not whole or its signature does not hold",
+        "druckwart-test-1.10.0.raucb: version 1.10.0 is installed",
+    ] {
+        ensure!(answer.contains(words), "{words}: {answer}");
+    }
+    ensure!(!answer.contains("1.9.0") && !answer.contains("latest"), "{answer}");
+    let status = appliance.ask(json!({"request": "show"})).await?;
+    ensure!(status["last"]["to"] == "1.10.0" && status["last"]["stage"] == "installed", "{status}");
+    Ok(())
+}
+
 fn no_rauc() -> Option<String> {
     let works = |name: &str| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
     match (works("rauc"), works("dbus-daemon"), nix::unistd::geteuid().is_root()) {

@@ -15,7 +15,7 @@ use boxcore::prepared::{LARGEST, Prepared, Reset, TakenOut, TimeZoneName};
 use boxcore::preseed::Preseed;
 use boxcore::request::{Answer, FileName, LONGEST_LINE, Request, Status};
 use boxcore::scrub::{is_scrubbed, scrub_but};
-use boxcore::update::{LARGEST as LARGEST_BUNDLE, Stage, Wish, may_copy};
+use boxcore::update::{Choice, LARGEST as LARGEST_BUNDLE, Refusal, Stage, Wish, may_copy};
 use clap::Args;
 use control::Client;
 use data_encoding::HEXLOWER;
@@ -371,13 +371,14 @@ impl Visit<'_> {
 
     /// Has the best bundle of a stick installed, and waits for what comes of it.
     async fn take_bundles(&mut self) {
-        // boxd tells versions and boards apart, after the signature; here only names are known, and the last is the latest.
-        let Some(name) = self.medium.names(BUNDLE).pop() else { return };
-        let outcome = match self.install(&name).await {
-            Ok(words) => words,
-            Err(error) => format!("not installed: {error:#}"),
-        };
-        self.say(format!("{name}: {outcome}"));
+        let names = self.medium.names(BUNDLE);
+        if names.is_empty() {
+            return;
+        }
+        match self.ask_status().await {
+            Ok(status) => self.take_best(Choice::of(names, &status.board), &status.board).await,
+            Err(error) => self.say(format!("{}: not installed: {error:#}", names.join(", "))),
+        }
         let answer = self.answer();
         if let Err(error) = self.medium.write_back(&[(ANSWER, answer.as_bytes())]) {
             log::warn!("the answer cannot be written to the medium: {error:#}");
@@ -387,10 +388,28 @@ impl Visit<'_> {
         }
     }
 
+    /// The first that is not refused. boxd tells versions and boards apart, after the signature; here only names are known.
+    async fn take_best(&mut self, choice: Choice, board: &str) {
+        for name in choice.foreign {
+            self.say(format!("{name}: not installed: by its name it is for another kind of box, this one is {board}"));
+        }
+        for name in choice.worth {
+            match self.install(&name).await {
+                Ok(words) => return self.say(format!("{name}: {words}")),
+                Err(error) => {
+                    self.say(format!("{name}: not installed: {error:#}"));
+                    if !error.downcast_ref().is_some_and(Refusal::is_of_bundle) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
     async fn install(&self, name: &str) -> Result<String> {
         let file = FileName::parse("stick.raucb").context("a good name")?;
         let target = self.settings.updates.join(file.as_str());
-        let mut source = self.medium.open_file(name)?;
+        let mut source = self.medium.open_file(name).map_err(|error| Refusal::Unread { why: format!("{error:#}") })?;
         let size = source.metadata().context("its size")?.len();
         let room = statvfs(&self.settings.updates).context("the folder for bundles")?;
         // It is there twice for a moment: as it was brought, and where only boxd can write.
@@ -412,7 +431,7 @@ impl Visit<'_> {
                 continue;
             }
             if let Some(why) = status.refused {
-                bail!("{why}");
+                return Err(why.into());
             }
             let installed =
                 status.last.filter(|last| last.stage == Stage::Installed).context("it was not installed")?;

@@ -82,6 +82,57 @@ pub enum Refusal {
     NoData,
 }
 
+impl Refusal {
+    /// Whether it is about the bundle itself: another one may be taken.
+    pub fn is_of_bundle(&self) -> bool {
+        match self {
+            Self::WrongBoard { .. } | Self::Older { .. } | Self::Same { .. } | Self::WentBack { .. } => true,
+            Self::NoVersion { .. } | Self::TooLarge { .. } | Self::NotTrusted { .. } | Self::Unread { .. } => true,
+            Self::Full { .. } | Self::NoInstaller { .. } | Self::NoData => false,
+            Self::Busy | Self::WaitsForRestart | Self::OnTrial => false,
+        }
+    }
+}
+
+/// Bundles as their names tell them apart, before anything is known of their signatures.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Choice {
+    /// Those that are worth a try: the latest version first, and last those with names of people's own.
+    pub worth: Vec<String>,
+    /// Those for other boxes.
+    pub foreign: Vec<String>,
+}
+
+impl Choice {
+    /// Of bundles for a box of this kind.
+    pub fn of(names: Vec<String>, board: &str) -> Self {
+        let mut versions = Vec::new();
+        let mut choice = Self::default();
+        let mut others = Vec::new();
+        for name in names {
+            match board_and_version(&name) {
+                Some((is_for, _)) if is_for != board => choice.foreign.push(name),
+                Some((_, version)) => versions.push((version, name)),
+                None => others.push(name),
+            }
+        }
+        versions.sort_by(|(one, _), (other, _)| other.cmp(one));
+        others.sort();
+        choice.worth = versions.into_iter().map(|(_, name)| name).chain(others).collect();
+        choice
+    }
+}
+
+/// What a bundle's name says, if it is as it was built: `druckwart-<board>-<version>.raucb`.
+fn board_and_version(name: &str) -> Option<(&str, Version)> {
+    let (board, rest) = name.strip_prefix("druckwart-")?.split_once('-')?;
+    let (version, ending) = rest.rsplit_once('.')?;
+    if !ending.eq_ignore_ascii_case("raucb") {
+        return None;
+    }
+    Some((board, Version::parse(version).ok()?))
+}
+
 /// Whether a file is of a size that can be taken.
 pub fn may_copy(size: u64, free: u64) -> Result<(), Refusal> {
     if size > LARGEST {
@@ -253,6 +304,32 @@ mod tests {
     }
 
     #[test]
+    fn of_several_bundles_the_latest_for_this_box_comes_first() {
+        let names = [
+            "another.raucb",
+            "druckwart-pi2-9.0.0.raucb",
+            "druckwart-pi64-1.10.0-rc.1.raucb",
+            "druckwart-pi64-1.10.0.raucb",
+            "druckwart-pi64-1.9.0.RAUCB",
+            "druckwart-pi64-latest.raucb",
+            "a.raucb",
+        ];
+        let choice = Choice::of(names.map(str::to_owned).to_vec(), "pi64");
+        assert_eq!(
+            choice.worth,
+            [
+                "druckwart-pi64-1.10.0.raucb",
+                "druckwart-pi64-1.10.0-rc.1.raucb",
+                "druckwart-pi64-1.9.0.RAUCB",
+                "a.raucb",
+                "another.raucb",
+                "druckwart-pi64-latest.raucb",
+            ]
+        );
+        assert_eq!(choice.foreign, ["druckwart-pi2-9.0.0.raucb"]);
+    }
+
+    #[test]
     fn there_has_to_be_room() {
         assert_eq!(may_copy(30 << 20, 100 << 20), Ok(()));
         assert!(matches!(may_copy(30 << 20, 40 << 20), Err(Refusal::Full { .. })));
@@ -308,6 +385,12 @@ mod tests {
         #[test]
         fn any_bytes_are_a_record_or_none(bytes: Vec<u8>) {
             let _ = Record::decode(&bytes);
+        }
+
+        #[test]
+        fn any_name_is_worth_a_try(names in proptest::collection::vec("(druckwart-)?.{0,30}", 0..5)) {
+            let Choice { worth, foreign } = Choice::of(names.clone(), "pi64");
+            prop_assert_eq!(worth.len() + foreign.len(), names.len());
         }
     }
 }
