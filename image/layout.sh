@@ -1,7 +1,8 @@
 # Where things lie on the card. The one place; sourced by post-build, post-image and scripts.
 # shellcheck shell=bash disable=SC2034
 
-# The disk's signature in the partition table, from which Linux makes the names of the partitions: 44525557-01 …
+# The disk's signature in the partition table, from which Linux makes the identifiers of the partitions: 44525557-01 … All cards have
+# the same.
 disk_signature=44525557
 # Boot loader's environment, twice, before the first partition (uboot/common.config says the same).
 env_offset=0x100000

@@ -165,6 +165,25 @@ fn disks_of_this_machine_are_refused() {
     assert!(words.contains("it is a loop device"), "{words}");
 }
 
+/// A second card of ours in a USB reader has the same identifiers.
+#[test]
+fn updates_go_to_the_box_s_own_card() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).unwrap();
+    let (config, rules) = (read("image/rauc/system.conf.in"), read("appliance/boxd/service/70-druckwart.rules"));
+    let (script, build) = (read("image/boot/boot.cmd"), read("image/post-build"));
+    let devices: Vec<_> = config.lines().filter_map(|line| line.strip_prefix("device=/dev/")).collect();
+    let slots: Vec<_> = config.lines().filter_map(|line| line.strip_prefix("bootname=")).collect();
+    assert_eq!((devices.len(), slots.as_slice()), (2, ["A", "B"].as_slice()), "every device is one of ours");
+    for (device, slot) in devices.into_iter().zip(slots) {
+        let rule = rules.lines().find(|line| line.ends_with(&format!("SYMLINK+=\"{device}\""))).unwrap();
+        assert!(rule.contains("ENV{ID_BUS}!=\"usb\""), "{rule}");
+        let chosen = script.lines().find(|line| line.contains(&format!("= \"{slot}\""))).unwrap();
+        let number = chosen.split("setenv part ").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+        assert!(rule.contains(&format!("ENV{{PARTN}}==\"{number}\"")), "{chosen}: {rule}");
+    }
+    assert!(!build.contains("@DISK@") && !config.contains("@DISK@"));
+}
+
 #[test]
 fn where_nothing_was_built_that_is_said() {
     let folder = TempDir::new().unwrap();

@@ -116,6 +116,7 @@ fn words(faults: &[Fault]) -> String {
         Fault::NoAddress => "no address".to_owned(),
         Fault::NoManager => "the manager was not reached".to_owned(),
         Fault::NotInstalled => "its installation did not come to an end".to_owned(),
+        Fault::OtherVersion(version) => format!("version {version} was found in its place"),
         Fault::NotStarted => "it did not start".to_owned(),
         Fault::CutShort => "it restarted before it was found good".to_owned(),
     };

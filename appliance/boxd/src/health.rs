@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use boxcore::health::{Kind, Needs, Seen, Verdict, Watch};
 use boxcore::request::Health;
-use boxcore::update::{Record, Stage, Start};
+use boxcore::update::{Booted, Record, Stage, Start};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
@@ -68,7 +68,7 @@ fn begin(world: &World) -> Kind {
     let record = world.state().last.clone();
     let (Some(mut record), Some(slot)) = (record, &world.slot) else { return Kind::Settled };
     let before = record.stage.clone();
-    let start = record.handle_start(slot, &world.start);
+    let start = record.handle_start(Booted { slot, version: &world.version, start: &world.start });
     if record.stage != before {
         world.keep_record(&record);
     }

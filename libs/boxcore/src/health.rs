@@ -50,6 +50,8 @@ pub enum Fault {
     NoManager,
     /// The system was not written to the card to its end.
     NotInstalled,
+    /// This version was found in its place.
+    OtherVersion(String),
     /// The system did not start.
     NotStarted,
     /// The system restarted before it was found good.

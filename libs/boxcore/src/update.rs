@@ -216,13 +216,29 @@ pub enum Start {
     Back,
 }
 
+/// A start of the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Booted<'a> {
+    /// The boot loader's name of the slot that runs.
+    pub slot: &'a str,
+    /// The version that runs.
+    pub version: &'a Version,
+    /// What the kernel calls this start.
+    pub start: &'a str,
+}
+
 impl Record {
-    /// Takes into the record that the slot `booted` runs in this start of the machine.
-    pub fn handle_start(&mut self, booted: &str, start: &str) -> Start {
-        let is_there = self.slot == booted;
+    /// Takes a start into the record.
+    pub fn handle_start(&mut self, booted: Booted<'_>) -> Start {
+        let is_there = self.slot == booted.slot;
+        let is_other = Version::parse(&self.to).is_ok_and(|to| to.cmp_precedence(booted.version).is_ne());
         match (&mut self.stage, is_there) {
             // Whoever keeps the record has come back, and the machine has not started since.
-            (Stage::Installing | Stage::Installed, _) if self.installed_in == start => Start::Settled,
+            (Stage::Installing | Stage::Installed, _) if self.installed_in == booted.start => Start::Settled,
+            // What lies there was good before, or nobody knows of it: it is no update to be tried.
+            (Stage::WentBack(_), true) if is_other => Start::Settled,
+            (Stage::Installing, true) if is_other => self.go_back(vec![Fault::NotInstalled]),
+            (_, true) if is_other => self.go_back(vec![Fault::OtherVersion(booted.version.to_string())]),
             (Stage::Good, _) | (Stage::WentBack(_), false) => Start::Settled,
             // It was never found good, and no other system started: another trial is better than none.
             (Stage::Installing | Stage::Installed | Stage::OnTrial | Stage::WentBack(_), true) => {
@@ -336,10 +352,15 @@ mod tests {
         assert!(matches!(may_copy(LARGEST + 1, u64::MAX), Err(Refusal::TooLarge { .. })));
     }
 
+    fn start_of(record: &mut Record, slot: &str, version: &str, start: &str) -> Start {
+        record.handle_start(Booted { slot, version: &Version::parse(version).unwrap(), start })
+    }
+
     #[test]
     fn every_stage_means_something_at_a_start_of_either_slot() {
         let went_back = |fault| Stage::WentBack(vec![fault]);
         let trial = || Start::Trial(record(Stage::Good).needs);
+        let version = |slot| if slot == "B" { "1.1.0" } else { "1.0.0" };
         for (before, booted, start, after) in [
             (Stage::Installing, "B", trial(), Stage::OnTrial),
             (Stage::Installing, "A", Start::Back, went_back(Fault::NotInstalled)),
@@ -354,21 +375,43 @@ mod tests {
             (Stage::Good, "B", Start::Settled, Stage::Good),
         ] {
             let mut record = record(before.clone());
-            assert_eq!(record.handle_start(booted, "second"), start, "{before:?} in {booted}");
+            assert_eq!(start_of(&mut record, booted, version(booted), "second"), start, "{before:?} in {booted}");
             assert_eq!(record.stage, after, "{before:?} in {booted}");
             // A keeper that dies and comes back finds the same.
-            record.handle_start(booted, "second");
+            start_of(&mut record, booted, version(booted), "second");
             assert_eq!(record.stage, after, "{before:?} in {booted}, once more");
         }
+    }
+
+    #[test]
+    fn another_version_in_its_slot_is_not_the_update() {
+        let went_back = |fault| Stage::WentBack(vec![fault]);
+        let other = || Fault::OtherVersion("0.9.0".into());
+        for (before, after) in [
+            (Stage::Installing, went_back(Fault::NotInstalled)),
+            (Stage::Installed, went_back(other())),
+            (Stage::OnTrial, went_back(other())),
+            (Stage::Leaving(vec![Fault::NoManager]), went_back(other())),
+            (Stage::Good, went_back(other())),
+            (went_back(Fault::NotStarted), went_back(Fault::NotStarted)),
+        ] {
+            let mut record = record(before.clone());
+            assert!(!matches!(start_of(&mut record, "B", "0.9.0", "second"), Start::Trial(_)), "{before:?}");
+            assert_eq!(record.stage, after, "{before:?}");
+            assert_eq!(start_of(&mut record, "B", "0.9.0", "third"), Start::Settled, "{before:?}");
+        }
+        // What was built of the same sources is the same.
+        let mut built_again = record(Stage::Installed);
+        assert!(matches!(start_of(&mut built_again, "B", "1.1.0+2", "second"), Start::Trial(_)));
     }
 
     #[test]
     fn what_was_installed_waits_for_a_start_of_the_machine() {
         for stage in [Stage::Installing, Stage::Installed] {
             let mut waiting = record(stage.clone());
-            assert_eq!(waiting.handle_start("A", "first"), Start::Settled);
+            assert_eq!(start_of(&mut waiting, "A", "1.0.0", "first"), Start::Settled);
             assert_eq!(waiting.stage, stage, "only its keeper has started");
-            assert!(matches!(waiting.handle_start("B", "second"), Start::Trial(needs) if needs.address));
+            assert!(matches!(start_of(&mut waiting, "B", "1.1.0", "second"), Start::Trial(needs) if needs.address));
         }
     }
 

@@ -63,6 +63,7 @@ texts! {
         fault_no_address: "there was no network address, and there had been one.", "es gab keine Netzwerkadresse, und vorher gab es eine.";
         fault_no_manager: "the manager was not reached, and it had been.", "der Manager wurde nicht erreicht, und vorher wurde er es.";
         fault_not_installed: "its installation did not come to an end.", "ihre Installation kam nicht zum Ende.";
+        fault_other_version: "version {} was found in its place.", "an ihrer Stelle fand sich Version {}.";
         fault_not_started: "it did not start.", "sie startete nicht.";
         fault_cut_short: "it restarted before it was found good.", "sie startete neu, bevor sie sich bewährt hatte.";
         refused_board: "The file is for another kind of box ({}); this one is {}.", "Die Datei ist für eine andere Geräteart ({}); dieses Gerät ist {}.";
@@ -165,6 +166,7 @@ pub(super) fn faults(t: &Texts, faults: &[Fault]) -> String {
         Fault::NoAddress => t.fault_no_address.to_owned(),
         Fault::NoManager => t.fault_no_manager.to_owned(),
         Fault::NotInstalled => t.fault_not_installed.to_owned(),
+        Fault::OtherVersion(version) => fill(t.fault_other_version, &[version]),
         Fault::NotStarted => t.fault_not_started.to_owned(),
         Fault::CutShort => t.fault_cut_short.to_owned(),
     };
