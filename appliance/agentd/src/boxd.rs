@@ -99,6 +99,10 @@ fn tell(store: &Store, status: &Status) -> Result<(), StoreError> {
 fn remarks(status: &Status) -> [(&'static str, Option<Timestamp>, Option<String>); 3] {
     let update = status.last.as_ref().and_then(|last| match &last.stage {
         Stage::WentBack(why) => Some(format!("{}: {}", last.to, words(why))),
+        Stage::FellBack => Some(format!(
+            "{}: it was good, and did not come up several times in a row; {} runs",
+            last.to, status.version
+        )),
         _ => None,
     });
     let at = status.last.as_ref().and_then(|last| Timestamp::from_second(i64::try_from(last.at).ok()?).ok());
@@ -160,6 +164,9 @@ mod tests {
         let said = store.said_of_self().unwrap();
         assert_eq!(said.first().unwrap().text, "1.1.0: the manager was not reached");
         assert_eq!(said.len(), 1);
+        tell(&store, &status(Stage::FellBack)).unwrap();
+        let said = store.said_of_self().unwrap();
+        assert!(said.first().unwrap().text.ends_with("several times in a row; 1.0.0 runs"), "{said:?}");
         tell(&store, &status(Stage::Good)).unwrap();
         assert_eq!(store.said_of_self().unwrap().len(), 0);
     }

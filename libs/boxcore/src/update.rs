@@ -199,6 +199,9 @@ pub enum Stage {
     OnTrial,
     /// It stays.
     Good,
+    /// It was good, and the boot loader has taken the system before it all the same: several starts in a row did not come far
+    /// enough.
+    FellBack,
     /// It is being left for these reasons.
     Leaving(Vec<Fault>),
     /// The system before it is back, for these reasons.
@@ -239,7 +242,15 @@ impl Record {
             (Stage::WentBack(_), true) if is_other => Start::Settled,
             (Stage::Installing, true) if is_other => self.go_back(vec![Fault::NotInstalled]),
             (_, true) if is_other => self.go_back(vec![Fault::OtherVersion(booted.version.to_string())]),
-            (Stage::Good, _) | (Stage::WentBack(_), false) => Start::Settled,
+            (Stage::Good, true) | (Stage::FellBack | Stage::WentBack(_), false) => Start::Settled,
+            (Stage::Good, false) => {
+                self.stage = Stage::FellBack;
+                Start::Back
+            }
+            (Stage::FellBack, true) => {
+                self.stage = Stage::Good;
+                Start::Settled
+            }
             // It was never found good, and no other system started: another trial is better than none.
             (Stage::Installing | Stage::Installed | Stage::OnTrial | Stage::WentBack(_), true) => {
                 self.stage = Stage::OnTrial;
@@ -264,7 +275,11 @@ impl Record {
 
     /// Whether it was started and did not work. One that never was on the card whole may do so yet.
     fn has_failed(&self) -> bool {
-        matches!(&self.stage, Stage::WentBack(why) if *why != [Fault::NotInstalled])
+        match &self.stage {
+            Stage::FellBack => true,
+            Stage::WentBack(why) => *why != [Fault::NotInstalled],
+            _ => false,
+        }
     }
 
     /// As its file.
@@ -313,9 +328,13 @@ mod tests {
         assert!(matches!(weigh("druckwart-pi64", "latest", Wish::AskedAgain), Err(Refusal::NoVersion { .. })));
         assert!(matches!(weigh("druckwart-pi64", "1.2.0", Wish::Found), Err(Refusal::WentBack { .. })));
         assert!(weigh("druckwart-pi64", "1.2.0", Wish::Asked).is_ok(), "a person may try again");
+        let fell_back = Record { stage: Stage::FellBack, ..went_back.clone() };
+        let running = Running { last: Some(&fell_back), ..running };
+        let bundle = Bundle { compatible: "druckwart-pi64".into(), version: "1.2.0".into() };
+        assert!(matches!(may_install(&bundle, &running, Wish::Found), Err(Refusal::WentBack { .. })));
+        assert!(may_install(&bundle, &running, Wish::Asked).is_ok(), "a person may bring it once more");
         let cut_off = Record { stage: Stage::WentBack(vec![Fault::NotInstalled]), ..went_back.clone() };
         let running = Running { last: Some(&cut_off), ..running };
-        let bundle = Bundle { compatible: "druckwart-pi64".into(), version: "1.2.0".into() };
         assert!(may_install(&bundle, &running, Wish::Found).is_ok(), "a stick may finish what it has begun");
     }
 
@@ -373,6 +392,9 @@ mod tests {
             (went_back(Fault::NotStarted), "B", trial(), Stage::OnTrial),
             (went_back(Fault::NotStarted), "A", Start::Settled, went_back(Fault::NotStarted)),
             (Stage::Good, "B", Start::Settled, Stage::Good),
+            (Stage::Good, "A", Start::Back, Stage::FellBack),
+            (Stage::FellBack, "A", Start::Settled, Stage::FellBack),
+            (Stage::FellBack, "B", Start::Settled, Stage::Good),
         ] {
             let mut record = record(before.clone());
             assert_eq!(start_of(&mut record, booted, version(booted), "second"), start, "{before:?} in {booted}");
@@ -393,6 +415,7 @@ mod tests {
             (Stage::OnTrial, went_back(other())),
             (Stage::Leaving(vec![Fault::NoManager]), went_back(other())),
             (Stage::Good, went_back(other())),
+            (Stage::FellBack, went_back(other())),
             (went_back(Fault::NotStarted), went_back(Fault::NotStarted)),
         ] {
             let mut record = record(before.clone());

@@ -72,6 +72,7 @@ impl Page {
         if let Some(fault) = &status.data.test_fault {
             self.notes.push(("critical", fill(t.data_test, &[fault])));
         }
+        self.notes.extend(update_texts::fell_back(t, &status).map(|words| ("critical", words)));
         if !status.health.faults.is_empty() {
             self.notes.push(("warning", fill(t.unwell, &[&update_texts::faults(t, &status.health.faults)])));
         }

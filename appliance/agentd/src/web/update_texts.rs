@@ -1,8 +1,8 @@
 //! The words about updates and about how the box is.
 
 use boxcore::health::Fault;
-use boxcore::request::Remark;
-use boxcore::update::Refusal;
+use boxcore::request::{Remark, Status};
+use boxcore::update::{Refusal, Stage};
 use webkit::text::{Lang, fill, number};
 use webkit::texts;
 use wire::channel::ChannelError;
@@ -56,6 +56,8 @@ texts! {
         leaving: "Version {} does not work here and is left: {}", "Version {} funktioniert hier nicht und wird verlassen: {}";
         went_back: "The update to version {} went back: {} Version {} runs as before.",
             "Das Update auf Version {} wurde zurückgenommen: {} Version {} läuft wie zuvor.";
+        fell_back: "Version {} was good, but did not come up several times in a row, perhaps because the power failed each time. Version {} runs in its place. To have the other one again, install it once more.",
+            "Version {} war in Ordnung, kam aber mehrmals nacheinander nicht hoch, vielleicht weil jedes Mal der Strom ausfiel. An ihrer Stelle läuft Version {}. Um die andere wieder zu bekommen, spielen Sie sie noch einmal ein.";
         not_installed: "No update: {}", "Kein Update: {}";
         fault_unit: "{} did not run.", "{} lief nicht.";
         fault_page: "this page did not answer ({}).", "diese Seite antwortete nicht ({}).";
@@ -171,6 +173,12 @@ pub(super) fn faults(t: &Texts, faults: &[Fault]) -> String {
         Fault::CutShort => t.fault_cut_short.to_owned(),
     };
     faults.iter().map(words).collect::<Vec<_>>().join(" ")
+}
+
+/// That an update which was good does not run, if so.
+pub(super) fn fell_back(t: &Texts, status: &Status) -> Option<String> {
+    let last = status.last.as_ref().filter(|last| last.stage == Stage::FellBack)?;
+    Some(fill(t.fell_back, &[&last.to, &status.version]))
 }
 
 pub(super) fn refusal(lang: Lang, refusal: &Refusal) -> String {

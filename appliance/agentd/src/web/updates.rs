@@ -123,6 +123,7 @@ fn last(t: &Texts, status: &Status) -> Option<(&'static str, String)> {
         Stage::Installed => ("good", fill(t.installed, &[&last.to])),
         Stage::OnTrial => ("warning", fill(t.on_trial, &[&last.to])),
         Stage::Good => ("good", fill(t.stayed, &[&last.from, &last.to])),
+        Stage::FellBack => ("critical", update_texts::fell_back(t, status)?),
         Stage::Leaving(why) => ("critical", fill(t.leaving, &[&last.to, &update_texts::faults(t, why)])),
         Stage::WentBack(why) => {
             ("critical", fill(t.went_back, &[&last.to, &update_texts::faults(t, why), &status.version]))
@@ -245,5 +246,67 @@ pub(super) async fn restart(
     match asked {
         Ok(_) => Ok(visit.go_to_with_notice("/updates", Texts::of(visit.lang()).restarting)),
         Err(error) => answer(&visit, &parts, Err(error.into())).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use boxcore::health::{Fault, Needs};
+    use boxcore::request::{Data, Health, Progress};
+    use boxcore::update::Record;
+    use webkit::text::Lang;
+
+    use super::*;
+
+    fn status(stage: Stage) -> Status {
+        let last = Record {
+            from: "1.0.0".into(),
+            to: "1.1.0".into(),
+            slot: "B".into(),
+            at: 1_800_000_000,
+            installed_in: "first".into(),
+            needs: Needs::default(),
+            stage,
+        };
+        Status {
+            version: "1.0.0".into(),
+            board: "pi64".into(),
+            slots: vec![],
+            progress: None,
+            refused: None,
+            last: Some(last),
+            health: Health::default(),
+            data: Data::default(),
+            time_zone: None,
+            prepared: None,
+        }
+    }
+
+    #[test]
+    fn what_became_of_the_last_update_is_told_in_both_languages() {
+        for (stage, kind, english, german) in [
+            (Stage::Installing, "warning", "was interrupted", "wurde unterbrochen"),
+            (Stage::FellBack, "critical", "1.0.0 runs in its place", "An ihrer Stelle läuft Version 1.0.0"),
+            (
+                Stage::WentBack(vec![Fault::NotInstalled]),
+                "critical",
+                "its installation did not come to an end",
+                "ihre Installation kam nicht zum Ende",
+            ),
+            (
+                Stage::WentBack(vec![Fault::OtherVersion("0.9.0".into())]),
+                "critical",
+                "version 0.9.0 was found",
+                "fand sich Version 0.9.0",
+            ),
+        ] {
+            for (lang, words) in [(Lang::En, english), (Lang::De, german)] {
+                let (found, said) = last(Texts::of(lang), &status(stage.clone())).unwrap();
+                assert!(found == kind && said.contains("1.1.0") && said.contains(words), "{said}");
+            }
+        }
+        let progress = Some(Progress { percent: 5, doing: String::new() });
+        let under_way = Status { progress, ..status(Stage::Installing) };
+        assert_eq!(last(Texts::of(Lang::En), &under_way), None, "its progress is shown");
     }
 }
