@@ -38,9 +38,6 @@ pub struct CommandLine {
     /// Folder of a rescue stick: the [network] table of its agent.toml becomes the committed configuration at every start
     #[arg(long, value_name = "FOLDER")]
     stick: Option<PathBuf>,
-    /// Folder of the boot partition: as a stick, but each agent.toml counts once
-    #[arg(long, value_name = "FOLDER")]
-    boot: Option<PathBuf>,
     /// For tests: the name of this start of the machine, in place of the kernel's
     #[arg(long, value_name = "NAME", hide = true)]
     start_name: Option<String>,
@@ -81,7 +78,6 @@ impl CommandLine {
             interface: self.interface,
             allowed_user,
             stick: self.stick,
-            boot: self.boot,
             start_name: match self.start_name {
                 Some(name) => name,
                 None => std::fs::read_to_string(BOOT_ID).with_context(|| BOOT_ID.to_owned())?.trim().to_owned(),

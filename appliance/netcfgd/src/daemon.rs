@@ -38,7 +38,6 @@ pub(crate) struct Settings {
     pub(crate) interface: Option<String>,
     pub(crate) allowed_user: Option<u32>,
     pub(crate) stick: Option<PathBuf>,
-    pub(crate) boot: Option<PathBuf>,
     pub(crate) start_name: String,
     pub(crate) faults: Faults,
 }
@@ -57,10 +56,8 @@ impl Clock {
 pub(crate) async fn run(settings: Settings) -> Result<()> {
     let disk = Disk::open(&settings.state, settings.faults.clone())?;
     disk.take_prepared();
-    for (folder, once) in [(&settings.boot, true), (&settings.stick, false)] {
-        if let Some(folder) = folder {
-            disk.provision(folder, once);
-        }
+    if let Some(folder) = &settings.stick {
+        disk.provision(folder);
     }
     let found = disk.find();
     let (sender, mut asked) = mpsc::channel(16);

@@ -6,11 +6,9 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use data_encoding::HEXLOWER;
 use netcfg::config::{Config, Form};
 use netcfg::disk::{DiskError, Found, PREPARED, decode, decode_planned, encode, encode_planned, of_agent_toml};
 use netcfg::request::{Change, Event};
-use sha2::{Digest, Sha256};
 
 use crate::fault::Faults;
 
@@ -25,9 +23,7 @@ const LOG: &str = "changes.jsonl";
 const KEPT_CHANGES: usize = 200;
 /// What was pending when it was put away: the page offers it again.
 const REVERTED: &str = "reverted.toml";
-/// Digest of the boot partition's file that was taken last.
-const PROVISIONED: &str = "provisioned";
-/// The prepared file on stick and boot partition.
+/// The prepared file on a stick.
 const AGENT_TOML: &str = "agent.toml";
 /// Where the outcome is written beside it.
 const STATUS: &str = "agent-status.txt";
@@ -124,22 +120,18 @@ impl Disk {
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
 
-    /// Takes the `[network]` table of a prepared file as the committed configuration, and writes beside the file what came of
-    /// it. A stick counts at every start, since who plugs one in wants just that; the boot partition's file once.
-    pub(crate) fn provision(&self, folder: &Path, once: bool) {
+    /// Takes the `[network]` table of a stick's file as the committed configuration, and writes beside the file what came of it.
+    /// It counts at every start, since who plugs one in wants just that.
+    pub(crate) fn provision(&self, folder: &Path) {
         let path = folder.join(AGENT_TOML);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return,
             Err(error) => return log::warn!("{} cannot be read: {error}", path.display()),
         };
-        let digest = HEXLOWER.encode(&Sha256::digest(&text));
-        if once && fs::read_to_string(self.place(PROVISIONED)).is_ok_and(|taken| taken == digest) {
-            return;
-        }
         let said = match of_agent_toml(&text) {
             Ok(None) => return,
-            Ok(Some(config)) => match self.take(&config).and_then(|()| self.write(PROVISIONED, digest.as_bytes())) {
+            Ok(Some(config)) => match self.take(&config) {
                 Ok(()) => "network: applied".to_owned(),
                 Err(error) => format!("network: not applied: {error:#}"),
             },
@@ -357,24 +349,24 @@ mod tests {
     }
 
     #[test]
-    fn a_stick_counts_every_time_and_a_boot_partition_once() {
+    fn a_stick_counts_every_time() {
         let (folder, disk) = disk();
         let media = folder.path().join("media");
         fs::create_dir(&media).unwrap();
-        disk.provision(&media, false);
+        disk.provision(&media);
         assert!(!media.join(STATUS).exists());
         let toml = |address: &str| {
             format!("[manager]\r\nx = 1\r\n[network]\r\nmode = \"static\"\r\naddress = \"{address}\"\r\n")
         };
         fs::write(media.join(AGENT_TOML), toml("192.0.2.5/24")).unwrap();
-        for (once, expected) in [(false, "192.0.2.5/24"), (true, "192.0.2.9/24"), (false, "192.0.2.5/24")] {
+        for _ in 0..2 {
             disk.replace(&config("192.0.2.9/24")).unwrap();
-            disk.provision(&media, once);
-            assert_eq!(disk.find().effective().0, config(expected), "once: {once}");
+            disk.provision(&media);
+            assert_eq!(disk.find().effective().0, config("192.0.2.5/24"));
         }
         assert_eq!(fs::read_to_string(media.join(STATUS)).unwrap(), "network: applied\r\n");
         fs::write(media.join(AGENT_TOML), toml("192.0.2.0/24")).unwrap();
-        disk.provision(&media, true);
+        disk.provision(&media);
         assert_eq!(disk.find().effective().0, config("192.0.2.5/24"));
         assert!(fs::read_to_string(media.join(STATUS)).unwrap().contains("is the subnet and not a host in it"));
     }
