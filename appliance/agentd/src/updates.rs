@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use boxcore::octets;
 use boxcore::request::{FileName, Request};
 use boxcore::update::{LARGEST, Refusal, Wish, may_copy};
 use nix::sys::statvfs::statvfs;
@@ -129,7 +130,7 @@ impl Updates {
     fn open(&self, most: Option<u64>) -> Result<Arrival, UpdateError> {
         let room = statvfs(&self.folder).map_err(|error| UpdateError::Storage(error.into()))?;
         // It lies there twice for a moment: here, and where only boxd can write.
-        let free = room.blocks_available().saturating_mul(room.fragment_size()) / 2;
+        let free = octets(room.blocks_available(), room.fragment_size()) / 2;
         may_copy(most.unwrap_or_default(), free)?;
         let path = self.folder.join("arriving");
         let _ = fs::remove_file(&path);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use boxcore::octets;
 use boxcore::prepared::TimeZoneName;
 use boxcore::request::{Answer, Data, Health, LONGEST_LINE, Remark, Request, Status};
 use boxcore::update::{Record, Refusal, Version};
@@ -217,7 +218,6 @@ impl World {
         let is_installing = self.state().is_installing;
         let progress = if is_installing { rauc::progress().await.or(Some(crate::update::BEGINNING)) } else { None };
         let room = statvfs(&self.settings.mount).ok();
-        let bytes = |blocks: u64, size: u64| blocks.saturating_mul(size);
         let state_folder = &self.settings.folders.state;
         let word = |path: &Path| {
             let bytes = read_bounded(path, LARGEST).ok().flatten()?;
@@ -236,8 +236,8 @@ impl World {
                 is_volatile: self.is_volatile(),
                 remarks: self.remarks.clone(),
                 test_fault: state.test_fault.clone(),
-                size: room.map_or(0, |room| bytes(room.blocks(), room.fragment_size())),
-                free: room.map_or(0, |room| bytes(room.blocks_available(), room.fragment_size())),
+                size: room.map_or(0, |room| octets(room.blocks(), room.fragment_size())),
+                free: room.map_or(0, |room| octets(room.blocks_available(), room.fragment_size())),
             },
             time_zone: word(&state_folder.join(ENVIRONMENT))
                 .and_then(|line| Some(line.strip_prefix("TZ=")?.to_owned())),

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use boxcore::octets;
 use boxcore::prepared::{LARGEST, Prepared, Reset, TakenOut, TimeZoneName};
 use boxcore::preseed::Preseed;
 use boxcore::request::{Answer, FileName, LONGEST_LINE, Request, Status};
@@ -413,7 +414,7 @@ impl Visit<'_> {
         let size = source.metadata().context("its size")?.len();
         let room = statvfs(&self.settings.updates).context("the folder for bundles")?;
         // It is there twice for a moment: as it was brought, and where only boxd can write.
-        let free = room.blocks_available().saturating_mul(room.fragment_size());
+        let free = octets(room.blocks_available(), room.fragment_size());
         may_copy(size, free.saturating_sub(size.min(LARGEST_BUNDLE)))?;
         let _ = fs::remove_file(&target);
         let copied = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&target).and_then(|mut to| {

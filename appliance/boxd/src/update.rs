@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use boxcore::health::Fault;
+use boxcore::octets;
 use boxcore::request::{FileName, Progress};
 use boxcore::update::{Record, Refusal, Running, Stage, Wish, may_copy, may_install};
 use nix::sys::statvfs::statvfs;
@@ -124,7 +125,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Refusal> {
     let size = source.metadata().map_err(unread)?.len();
     let folder = to.parent().unwrap_or(to);
     let room = statvfs(folder).map_err(|error| unread(error.into()))?;
-    may_copy(size, room.blocks_available().saturating_mul(room.fragment_size()))?;
+    may_copy(size, octets(room.blocks_available(), room.fragment_size()))?;
     remove(to);
     let copied = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).and_then(|mut target: File| {
         // No more than was looked at: the file may be growing.

@@ -8,3 +8,8 @@ pub mod preseed;
 pub mod request;
 pub mod scrub;
 pub mod update;
+
+/// Octets in so many blocks, as file systems count them: in numbers that have 32 bits on some boards, where octets need more.
+pub fn octets(blocks: impl Into<u64>, block_size: impl Into<u64>) -> u64 {
+    blocks.into().saturating_mul(block_size.into())
+}
