@@ -358,6 +358,14 @@ impl SimBox {
         self.start();
     }
 
+    /// One that starts reads what lies there.
+    fn networkd(&mut self, runs: bool) {
+        if runs && !self.networkd_runs {
+            self.applied.clone_from(&self.written);
+        }
+        self.networkd_runs = runs;
+    }
+
     fn crash(&mut self) {
         self.keeper = None;
         self.kill = None;
@@ -366,7 +374,8 @@ impl SimBox {
 
     /// Everything works again, and nobody does anything: the box comes to rest in time, as it was confirmed last.
     fn comes_to_rest(&mut self) {
-        (self.networkd_runs, self.has_cable, self.disk.is_full, self.kill) = (true, true, false, None);
+        self.networkd(true);
+        (self.has_cable, self.disk.is_full, self.kill) = (true, false, None);
         if self.keeper.is_none() {
             self.start();
         }
@@ -562,12 +571,12 @@ fn what_was_planned_for_a_taken_address_is_not_used() {
 #[test]
 fn while_it_is_bringing_something_up_it_says_for_how_long() {
     let mut it = SimBox::new();
-    it.networkd_runs = false;
+    it.networkd(false);
     it.crash();
     let answer = it.attempt(&fixed("192.168.1.20/24", "192.168.1.1"));
     assert!(matches!(answer, Answer::Refused { why: Refusal::Settling { seconds: 1..=10 } }), "{answer:?}");
     it.wait(60);
-    it.networkd_runs = true;
+    it.networkd(true);
     it.wait(2);
     assert_eq!(it.attempt(&fixed("192.168.1.20/24", "192.168.1.1")), Answer::Done {}, "a late networkd is no failure");
     assert!(!it.status().unwrap().in_rescue);
@@ -679,7 +688,7 @@ proptest! {
                 Event::KillLater(after, place) => it.kill = Some((after, place)),
                 Event::Crash => it.crash(),
                 Event::PowerCut => it.power_cut(),
-                Event::Networkd(runs) => it.networkd_runs = runs,
+                Event::Networkd(runs) => it.networkd(runs),
                 Event::Cable(there) => it.has_cable = there,
                 Event::DiskFull(full) => it.disk.is_full = full,
             }
