@@ -328,8 +328,13 @@ impl Lan {
 
     /// Waits until the box answers the technician at an address.
     pub async fn answers(&self, address: &str) -> Result<()> {
-        let seen =
-            until_true(&format!("the box answers at {address}"), async || Ok(self.technician.reaches(address))).await;
+        self.answers_at(&[address]).await
+    }
+
+    /// Waits until the box answers the technician at one of several addresses.
+    pub async fn answers_at(&self, addresses: &[&str]) -> Result<()> {
+        let reaches = async || Ok(addresses.iter().any(|address| self.technician.reaches(address)));
+        let seen = until_true(&format!("the box answers at {}", addresses.join(" or ")), reaches).await;
         seen.with_context(|| format!("{}\n{}", self.unit.said(), self.unit.addresses().unwrap_or_default()))
     }
 }
