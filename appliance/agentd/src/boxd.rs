@@ -128,16 +128,16 @@ fn words(faults: &[Fault]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use boxcore::health::Needs;
     use boxcore::request::{Data, Health};
     use boxcore::update::Record;
 
     use super::*;
 
-    #[test]
-    fn an_update_that_went_back_is_told_until_another_one_stays() {
-        let record = |stage| Record {
+    /// A box of version 1.0.0 whose update to 1.1.0 is so far.
+    pub(crate) fn status(stage: Stage) -> Status {
+        let last = Record {
             from: "1.0.0".into(),
             to: "1.1.0".into(),
             slot: "B".into(),
@@ -146,18 +146,22 @@ mod tests {
             needs: Needs::default(),
             stage,
         };
-        let status = |stage| Status {
+        Status {
             version: "1.0.0".into(),
             board: "pi64".into(),
             slots: vec![],
             progress: None,
             refused: None,
-            last: Some(record(stage)),
+            last: Some(last),
             health: Health { is_good: true, ..Health::default() },
             data: Data::default(),
             time_zone: None,
             prepared: None,
-        };
+        }
+    }
+
+    #[test]
+    fn an_update_that_went_back_is_told_until_another_one_stays() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         tell(&store, &status(Stage::WentBack(vec![Fault::NoManager]))).unwrap();

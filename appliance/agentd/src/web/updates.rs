@@ -251,36 +251,12 @@ pub(super) async fn restart(
 
 #[cfg(test)]
 mod tests {
-    use boxcore::health::{Fault, Needs};
-    use boxcore::request::{Data, Health, Progress};
-    use boxcore::update::Record;
+    use boxcore::health::Fault;
+    use boxcore::request::Progress;
     use webkit::text::Lang;
 
     use super::*;
-
-    fn status(stage: Stage) -> Status {
-        let last = Record {
-            from: "1.0.0".into(),
-            to: "1.1.0".into(),
-            slot: "B".into(),
-            at: 1_800_000_000,
-            installed_in: "first".into(),
-            needs: Needs::default(),
-            stage,
-        };
-        Status {
-            version: "1.0.0".into(),
-            board: "pi64".into(),
-            slots: vec![],
-            progress: None,
-            refused: None,
-            last: Some(last),
-            health: Health::default(),
-            data: Data::default(),
-            time_zone: None,
-            prepared: None,
-        }
-    }
+    use crate::boxd::tests::status;
 
     #[test]
     fn what_became_of_the_last_update_is_told_in_both_languages() {
