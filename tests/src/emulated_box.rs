@@ -71,6 +71,8 @@ fn is_there(name: &str) -> bool {
 /// The one folder of everything that is made for these tests: systems, keys, bundles.
 pub struct Workshop {
     folder: TempDir,
+    /// One maker at a time: tests that run beside each other want the same bundles.
+    making: Mutex<()>,
 }
 
 /// How an update is wrong, if it is.
@@ -97,7 +99,8 @@ impl Workshop {
     fn make() -> Result<Self> {
         // systemctl takes no path with `..` in it for a root.
         let kit = fs::canonicalize(root().join(KIT))?;
-        let workshop = Self { folder: tempfile::Builder::new().prefix("druckwart-box-").tempdir_in(kit)? };
+        let folder = tempfile::Builder::new().prefix("druckwart-box-").tempdir_in(kit)?;
+        let workshop = Self { folder, making: Mutex::default() };
         for keys in ["keys", "strangers"] {
             let script = root().join("scripts/make-keys");
             run(Command::new(script).args(["--channel", "tests"]).arg(workshop.place(keys)))?;
@@ -137,6 +140,7 @@ impl Workshop {
 
     /// An update to this version.
     pub fn bundle(&self, version: &str, flaw: Flaw) -> Result<PathBuf> {
+        let _alone = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         let bundle = self.place(&format!("{version}-{flaw:?}.raucb"));
         if bundle.exists() {
             return Ok(bundle);
