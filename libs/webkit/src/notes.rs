@@ -48,6 +48,13 @@ crate::texts! {
         no_profile: "There is no profile for its maker: only what every printer tells in the same way is read.",
             "Für seinen Hersteller gibt es kein Profil: Gelesen wird nur, was alle Drucker auf gleiche Weise sagen.";
         parts_differ: "Its counters do not add up: {}.", "Seine Zähler gehen nicht auf: {}.";
+        update_taken_back: "An update did not stay. {}", "Ein Update blieb nicht. {}";
+        card_fails: "The storage fails ({}). Replace the card soon.",
+            "Der Speicher versagt ({}). Bitte tauschen Sie die Karte bald.";
+        storage_full: "The storage is full: what is read from now on may not be kept. Make room, or take a larger card or disk.",
+            "Der Speicher ist voll: Was ab jetzt gelesen wird, geht vielleicht verloren. Schaffen Sie Platz, oder nehmen Sie eine \
+            größere Karte oder Platte.";
+        system_unwell: "Something on the box does not run: {}", "Auf der Box läuft etwas nicht: {}";
         no_answer: "no answer to SNMP: the device is off or asleep, SNMP is off on it, the community is wrong, or a firewall \
             drops UDP",
             "keine Antwort auf SNMP: Das Gerät ist aus oder schläft, SNMP ist dort aus, die Community stimmt nicht, oder eine \
@@ -60,20 +67,20 @@ crate::texts! {
             "Passwort oder Verfahren der SNMPv3-Anmeldung ist falsch";
         decryption: "the SNMPv3 privacy password or protocol is wrong, or the device makes its keys longer in another way",
             "Passwort oder Verfahren der SNMPv3-Verschlüsselung ist falsch, oder das Gerät verlängert seine Schlüssel auf andere Art";
-        security_level: "it does not offer this SNMPv3 security level to the user: switch authentication or encryption on for             him on the device, or choose another protocol",
-            "es bietet dem Benutzer diese SNMPv3-Sicherheitsstufe nicht: Schalten Sie am Gerät Anmeldung oder Verschlüsselung             für ihn ein, oder wählen Sie ein anderes Verfahren";
-        time_window: "it refuses SNMPv3 messages as too old or too new although they bear the time that it gave: its clock is             not steady",
-            "es weist SNMPv3-Nachrichten als zu alt oder zu neu zurück, obwohl sie seine eigene Zeit tragen: Seine Uhr geht             nicht gleichmäßig";
-        boots_exhausted: "its count of SNMPv3 starts has reached its maximum, so it takes no authenticated message: it has to             be set up anew",
-            "sein Zähler der SNMPv3-Neustarts ist am Ende, daher nimmt es keine angemeldete Nachricht mehr: Es muss neu             eingerichtet werden";
+        security_level: "it does not offer this SNMPv3 security level to the user: switch authentication or encryption on for him on the device, or choose another protocol",
+            "es bietet dem Benutzer diese SNMPv3-Sicherheitsstufe nicht: Schalten Sie am Gerät Anmeldung oder Verschlüsselung für ihn ein, oder wählen Sie ein anderes Verfahren";
+        time_window: "it refuses SNMPv3 messages as too old or too new although they bear the time that it gave: its clock is not steady",
+            "es weist SNMPv3-Nachrichten als zu alt oder zu neu zurück, obwohl sie seine eigene Zeit tragen: Seine Uhr geht nicht gleichmäßig";
+        boots_exhausted: "its count of SNMPv3 starts has reached its maximum, so it takes no authenticated message: it has to be set up anew",
+            "sein Zähler der SNMPv3-Neustarts ist am Ende, daher nimmt es keine angemeldete Nachricht mehr: Es muss neu eingerichtet werden";
         engine_id: "it does not know the SNMPv3 engine id that it gave itself",
             "es kennt die SNMPv3-Engine-Kennung nicht, die es selbst genannt hat";
         not_authorized: "the SNMPv3 user may not read anything here: the device's access control does not allow it",
             "der SNMPv3-Benutzer darf hier nichts lesen: Die Zugriffsrechte am Gerät erlauben es nicht";
         silent_user: "it speaks SNMPv3, but leaves this user without an answer: his name, passwords or protocols may be wrong",
             "es spricht SNMPv3, antwortet diesem Benutzer aber nicht: Name, Passwörter oder Verfahren können falsch sein";
-        silent_privacy: "it speaks SNMPv3, but leaves this user without an answer: most likely the privacy password or             protocol is wrong",
-            "es spricht SNMPv3, antwortet diesem Benutzer aber nicht: Sehr wahrscheinlich ist Passwort oder Verfahren der             Verschlüsselung falsch";
+        silent_privacy: "it speaks SNMPv3, but leaves this user without an answer: most likely the privacy password or protocol is wrong",
+            "es spricht SNMPv3, antwortet diesem Benutzer aber nicht: Sehr wahrscheinlich ist Passwort oder Verfahren der Verschlüsselung falsch";
         other_report: "it refuses SNMPv3 messages ({})", "es weist SNMPv3-Nachrichten zurück ({})";
         not_connected: "the printer is not connected to its USB port", "der Drucker ist nicht an seinem USB-Anschluss";
         bridge_refused: "the bridge to the USB printer refused ({})", "die Brücke zum USB-Drucker lehnte ab ({})";
@@ -126,7 +133,7 @@ pub fn doubt(lang: Lang, doubt: &DoubtKind) -> String {
     }
 }
 
-/// A remark about a device; of one that has no words here its own are shown.
+/// A remark about a device or an agent; of one that has no words here its own are shown.
 pub fn remark(lang: Lang, remark: &Remark) -> String {
     let t = Words::of(lang);
     let about = &remark.text;
@@ -141,6 +148,10 @@ pub fn remark(lang: Lang, remark: &Remark) -> String {
         }
         RemarkCode::NoProfile => t.no_profile.to_owned(),
         RemarkCode::PartsDiffer => fill(t.parts_differ, &[about]),
+        RemarkCode::UpdateTakenBack => fill(t.update_taken_back, &[about]),
+        RemarkCode::CardFails => fill(t.card_fails, &[about]),
+        RemarkCode::StorageFull => t.storage_full.to_owned(),
+        RemarkCode::SystemUnwell => fill(t.system_unwell, &[about]),
         RemarkCode::Other(other) if about.is_empty() => other.clone(),
         RemarkCode::Other(_) => about.clone(),
     }
@@ -212,7 +223,8 @@ mod tests {
         assert_eq!(slow, "Wird nur alle 15 min gelesen, weil eine Lesung 12 s dauert.");
         assert_eq!(
             super::remark(Lang::En, &remark("updateTakenBack", "0.3.0 did not come up")),
-            "0.3.0 did not come up"
+            "An update did not stay. 0.3.0 did not come up"
         );
+        assert_eq!(super::remark(Lang::De, &remark("ofTomorrow", "in its words")), "in its words");
     }
 }

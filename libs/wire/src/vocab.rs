@@ -232,10 +232,13 @@ vocabulary! {
     /// What an agent's remark is about. Of a device: answers that go in circles (`loop`), rows beyond those that are read
     /// (`tooManyRows`), objects for which it does not answer (`unanswered`), polls at longer intervals because it is silent or
     /// slow (`polledLessSilent`, `polledLessSlow`), no profile for its maker (`noProfile`), a total that its parts do not make up
-    /// (`partsDiffer`). An agent's remarks about itself bring codes of their own. The codes are this project's own.
+    /// (`partsDiffer`). Of the agent itself: an update that did not stay (`updateTakenBack`), a storage that fails (`cardFails`) or
+    /// is full (`storageFull`), a system in which something does not run (`systemUnwell`). The codes are this project's own.
     RemarkCode {
         1 Loop "loop", 2 TooManyRows "tooManyRows", 3 Unanswered "unanswered", 4 PolledLessSilent "polledLessSilent",
         5 PolledLessSlow "polledLessSlow", 6 NoProfile "noProfile", 7 PartsDiffer "partsDiffer",
+        8 UpdateTakenBack "updateTakenBack", 9 CardFails "cardFails", 10 StorageFull "storageFull",
+        11 SystemUnwell "systemUnwell",
     }
 }
 

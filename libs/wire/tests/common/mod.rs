@@ -149,9 +149,12 @@ fn remark(code: RemarkCode, since: Option<&str>, text: &str) -> Remark {
 
 /// An agent that says something of itself, and two devices that are one.
 fn report_with_remarks() -> SendReports {
-    let update = RemarkCode::Other("updateTakenBack".to_owned());
     SendReports {
-        remarks: vec![remark(update, Some("2026-11-24T02:14:00Z"), "0.3.0 did not come up: 0.2.1 runs again")],
+        remarks: vec![remark(
+            RemarkCode::UpdateTakenBack,
+            Some("2026-11-24T02:14:00Z"),
+            "0.3.0 did not come up: 0.2.1 runs again",
+        )],
         same: vec![SameDevice { gone: device_id("1347:W7Z0999999"), stays: device_id("1347:W7Z0123456") }],
         ..report(vec![], vec![])
     }
