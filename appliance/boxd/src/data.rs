@@ -147,18 +147,17 @@ impl Settings {
     /// Checks the file system and repairs what can be repaired.
     fn check(&self) -> Option<Remark> {
         let device = self.device.display().to_string();
-        let mut outcome = Checked::Failed;
-        // First what is safe; then everything, for nobody is there to be asked.
-        for how in ["-p", "-y"] {
-            outcome = Checked::of_status(status("e2fsck", &[how, &device]).unwrap_or_default());
-            match outcome {
-                Checked::Clean => return None,
-                Checked::Repaired => break,
-                Checked::Damaged | Checked::Failed => log::warn!("e2fsck {how}: {outcome:?}"),
+        // First what is safe; then everything, for nobody is there to be asked. Where only a copy of the superblock is left it
+        // stops once behind the journal, and what it calls clean then is not: only a second whole check puts the bitmaps right.
+        for (round, how) in ["-p", "-fy", "-fy"].into_iter().enumerate() {
+            match Checked::of_status(status("e2fsck", &[how, &device]).unwrap_or_default()) {
+                // What replaying the journal puts right after a power cut is clean; anything beyond is worth a word.
+                Checked::Clean if round == 0 => return None,
+                Checked::Clean | Checked::Repaired => return Some(Remark::Repaired),
+                outcome => log::warn!("e2fsck {how}: {outcome:?}"),
             }
         }
-        // What replaying the journal puts right after a power cut is clean; anything beyond is worth a word.
-        (outcome == Checked::Repaired).then_some(Remark::Repaired)
+        None
     }
 
     fn erase(&self, remarks: &mut Vec<Remark>) -> Result<()> {

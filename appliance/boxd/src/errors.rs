@@ -35,8 +35,16 @@ pub fn run(settings: &Settings) -> Result<()> {
         .spawn()
         .context("the journal cannot be followed")?;
     let lines = journal.stdout.take().context("the journal has an output")?;
+    let mut is_failing = false;
     for line in BufReader::new(lines).split(b'\n') {
-        keep(&settings.folder, &line.context("the journal cannot be read")?)?;
+        let kept = keep(&settings.folder, &line.context("the journal cannot be read")?);
+        // No error: it would come back as the next line.
+        if let Err(error) = &kept
+            && !is_failing
+        {
+            log::warn!("errors are not kept: {error:#}");
+        }
+        is_failing = kept.is_err();
     }
     bail!("the journal ended: {}", journal.wait().context("the journal was lost")?)
 }
