@@ -86,7 +86,6 @@ pub async fn watch(boxd: Boxd, store: Arc<Store>) {
 
 fn tell(store: &Store, status: &Status) -> Result<(), StoreError> {
     for (code, since, text) in remarks(status) {
-        let code = RemarkCode::from_keyword(code);
         match text {
             Some(text) => store.say_of_self(&Remark { code, since, text })?,
             None => store.unsay_of_self(&code)?,
@@ -96,7 +95,7 @@ fn tell(store: &Store, status: &Status) -> Result<(), StoreError> {
 }
 
 /// What is to be said, and what is not, of what could be.
-fn remarks(status: &Status) -> [(&'static str, Option<Timestamp>, Option<String>); 3] {
+fn remarks(status: &Status) -> [(RemarkCode, Option<Timestamp>, Option<String>); 3] {
     let update = status.last.as_ref().and_then(|last| match &last.stage {
         Stage::WentBack(why) => Some(format!("{}: {}", last.to, words(why))),
         Stage::FellBack => Some(format!(
@@ -109,7 +108,11 @@ fn remarks(status: &Status) -> [(&'static str, Option<Timestamp>, Option<String>
     let data = &status.data;
     let card = data.test_fault.clone().or_else(|| data.is_volatile.then(|| "kept in memory only".to_owned()));
     let unwell = (!status.health.is_good && !status.health.faults.is_empty()).then(|| words(&status.health.faults));
-    [("updateTakenBack", at, update), ("cardFails", None, card), ("systemUnwell", None, unwell)]
+    [
+        (RemarkCode::UpdateTakenBack, at, update),
+        (RemarkCode::CardFails, None, card),
+        (RemarkCode::SystemUnwell, None, unwell),
+    ]
 }
 
 fn words(faults: &[Fault]) -> String {

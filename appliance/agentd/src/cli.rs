@@ -22,6 +22,7 @@ use crate::netcfgd::Netcfgd;
 use crate::one_shot;
 use crate::profiles::{self, ProfileCommand};
 use crate::provision::Provisioning;
+use crate::reserve::Reserve;
 use crate::store::Store;
 use crate::traps::{self, TrapPorts};
 use crate::updates::Updates;
@@ -177,6 +178,7 @@ async fn daemon(command: Run) -> Result<()> {
     for address in command.listen {
         listeners.push(Listener::bind(address).await?);
     }
+    let reserve = Reserve::of(&folder);
     let (store, key) = match Store::open(&folder).map_err(Into::into).and_then(|store| Ok((store, agent_key(&folder)?)))
     {
         Ok((store, key)) => (Arc::new(store), Arc::new(key)),
@@ -212,6 +214,7 @@ async fn daemon(command: Run) -> Result<()> {
     let (usb_reader, usb_handle) = UsbReader::new(store.clone(), &command.usb_control, command.usb_bridge);
     let boxd = Boxd::at(&command.boxd);
     let box_watch = boxd::watch(boxd.clone(), store.clone());
+    let reserve_watch = reserve.clone().watch(store.clone());
     let router = web::router(web::Parts {
         store,
         collector: collector_handle,
@@ -220,6 +223,7 @@ async fn daemon(command: Run) -> Result<()> {
         agent: key.agent_id(),
         netcfgd: Netcfgd::at(&command.netcfgd),
         updates: Updates::new(boxd, &command.updates, &command.channel_key),
+        reserve,
     });
     let limits = Limits { plain: web::OPEN, large: web::LARGE, ..Limits::default() };
     let mut servers = JoinSet::new();
@@ -231,6 +235,7 @@ async fn daemon(command: Run) -> Result<()> {
         () = uplink.run() => Ok(()),
         () = usb_reader.run() => Ok(()),
         () = box_watch => Ok(()),
+        () = reserve_watch => Ok(()),
         ended = all(servers) => ended.context("the pages stopped"),
     }
 }

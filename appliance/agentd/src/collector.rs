@@ -26,6 +26,7 @@ use wire::device::{DeviceId, Snapshot};
 use wire::notes;
 use wire::vocab::RemarkCode;
 
+use crate::complaint::Complaint;
 use crate::driver::Driver;
 use crate::searches::{SearchState, Searches};
 use crate::settings::Rhythm;
@@ -165,7 +166,7 @@ pub struct Collector {
     /// Addresses whose device was removed while it was being read.
     unwanted: BTreeSet<SocketAddr>,
     /// What went wrong last that is said once only.
-    complaint: String,
+    complaint: Complaint,
     searches: Searches,
     commands: mpsc::Receiver<Command>,
     activity: Arc<Mutex<Activity>>,
@@ -201,7 +202,7 @@ impl Collector {
             register: Register::new(store.known_devices()?, store.asked_pairs()?, store.given_up()?),
             held: BTreeMap::new(),
             unwanted: BTreeSet::new(),
-            complaint: String::new(),
+            complaint: Complaint::about("the database does not take what the collector has to keep"),
             searches: Searches::new(store.clone(), &rhythm)?,
             commands,
             activity: handle.activity.clone(),
@@ -225,7 +226,7 @@ impl Collector {
         loop {
             self.order_polls();
             let worked = self.searches.work(&self.rhythm).await;
-            self.complain(worked);
+            self.complaint.hear(worked);
             self.read_found();
             let until = Instant::now() + Duration::from_secs(1);
             let schedule = self.schedule.poll_timeout().map(|tick| Instant::now() + tick.since(self.driver.now()));
@@ -234,26 +235,16 @@ impl Collector {
                 event = self.driver.event_before(until) => if let Some(event) = event { self.handle(event).await },
                 Some(event) = self.searches.event() => {
                     let handled = self.handle_search(event).await;
-                    self.complain(handled);
+                    self.complaint.hear(handled);
                 }
                 arrived = self.ports.arrived() => self.take_trap(&arrived),
                 command = self.commands.recv() => {
                     let Some(command) = command else { return };
                     let obeyed = self.obey(command).await;
-                    self.complain(obeyed);
+                    self.complaint.hear(obeyed);
                 }
             }
             self.show();
-        }
-    }
-
-    /// Says what went wrong, unless the same was said last.
-    fn complain(&mut self, outcome: Result<()>) {
-        let Err(error) = outcome else { return };
-        let words = format!("{error:#}");
-        if words != self.complaint {
-            log::error!(error:% = words; "the database does not take what the collector has to keep");
-            self.complaint = words;
         }
     }
 
@@ -645,13 +636,14 @@ impl Collector {
 /// Writes until the collector is gone, many readings at a time: every transaction costs the card a flush.
 fn write(store: &Store, mut unwritten: mpsc::Receiver<Write>) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut saving = Complaint::about("readings are not kept; the next polls bring them again");
     while let Some(first) = unwritten.blocking_recv() {
         let mut next = Some(first);
         while let Some(write) = next {
             match write {
                 Write::Save(saved) => batch.push(*saved),
                 other => {
-                    save(store, &mut batch);
+                    saving.hear(save(store, &mut batch));
                     if let Err(error) = write_other(store, other) {
                         log::error!(error:% = format!("{:#}", anyhow::Error::from(error)); "what happened to a device is not noted");
                     }
@@ -659,7 +651,7 @@ fn write(store: &Store, mut unwritten: mpsc::Receiver<Write>) {
             }
             next = if batch.len() < BATCH { unwritten.try_recv().ok() } else { None };
         }
-        save(store, &mut batch);
+        saving.hear(save(store, &mut batch));
     }
 }
 
@@ -688,13 +680,10 @@ fn with_colons(mac: &str) -> String {
     pairs.join(":")
 }
 
-fn save(store: &Store, batch: &mut Vec<Saved>) {
-    if !batch.is_empty()
-        && let Err(error) = store.save(batch)
-    {
-        log::error!(readings = batch.len(), error:% = format!("{:#}", anyhow::Error::from(error)); "readings are not kept; the next polls bring them again");
-    }
+fn save(store: &Store, batch: &mut Vec<Saved>) -> Result<()> {
+    let outcome = if batch.is_empty() { Ok(()) } else { store.save(batch) };
     batch.clear();
+    Ok(outcome?)
 }
 
 fn seed_of(random: &[u8; 16]) -> [u8; 8] {

@@ -5,6 +5,7 @@
 pub mod boxd;
 pub mod cli;
 pub mod collector;
+pub mod complaint;
 pub mod driver;
 pub mod explore;
 pub mod fault;
@@ -15,6 +16,7 @@ pub mod print;
 pub mod profiles;
 pub mod provision;
 pub mod ranges;
+pub mod reserve;
 pub mod search;
 pub mod searches;
 pub mod settings;

@@ -22,6 +22,7 @@ use wire::xml::encode_request;
 pub use http::{DeliveryError, Found, Hop, HopError, HopReport, WHOLE_TIMEOUT, gunzip as unpack, reason, web_client};
 
 use self::reached::Reached;
+use crate::complaint::Complaint;
 use crate::settings::{ManagerAddress, Proxy};
 use crate::store::Store;
 use crate::store::outbox::Waiting;
@@ -112,10 +113,9 @@ impl Uplink {
 
     /// Runs until the task is dropped.
     pub async fn run(mut self) {
+        let mut complaint = Complaint::about("reports cannot be made");
         loop {
-            if let Err(error) = self.turn().await {
-                log::error!(error:% = format!("{error:#}"); "reports cannot be made");
-            }
+            complaint.hear(self.turn().await);
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 () = self.handle.wake.notified() => {

@@ -22,17 +22,27 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use jiff::tz::TimeZone;
+use webkit::moment::Ago;
+use webkit::notes;
 use webkit::page::Problem;
-use webkit::site::{NavItem, Site, SiteSettings, User, Users};
+use webkit::site::{NavItem, Site, SiteSettings, User, Users, Visit};
 use webkit::text::Lang;
 use wire::message::AgentId;
+use wire::vocab::RemarkCode;
 
 pub use webkit::login::ADMINISTRATOR;
 
 use crate::netcfgd::Netcfgd;
+use crate::reserve::Reserve;
 use crate::store::{Store, StoreError};
 use crate::updates::Updates;
 use crate::{collector, uplink, usb as usb_printers};
+
+/// Something that is to be said of the agent itself.
+struct Said {
+    words: String,
+    since: Option<Ago>,
+}
 
 /// What the pages show and order.
 #[derive(Clone)]
@@ -51,9 +61,24 @@ pub struct Parts {
     pub netcfgd: Netcfgd,
     /// The way to boxd, and of bundles to it.
     pub updates: Updates,
+    /// The room kept back on the disk.
+    pub reserve: Reserve,
 }
 
 impl Parts {
+    /// What is to be said of the agent itself.
+    async fn said_of_self(&self, visit: &Visit) -> Result<Vec<Said>, Problem> {
+        let mut said = self.ask(|store| store.said_of_self()).await?;
+        // A disk that is full enough takes not even that.
+        said.retain(|remark| remark.code != RemarkCode::StorageFull);
+        said.extend(self.reserve.remark());
+        let said = said.into_iter().map(|remark| Said {
+            words: notes::remark(visit.lang(), &remark),
+            since: remark.since.map(|since| visit.viewer.ago_and_when(since)),
+        });
+        Ok(said.collect())
+    }
+
     /// Asks the store, off the threads that serve pages.
     async fn ask<T: Send + 'static>(
         &self,

@@ -9,6 +9,7 @@ use boxcore::prepared::TimeZoneName;
 use boxcore::request::{Request, Status};
 use serde::Deserialize;
 use webkit::form::{CheckedForm, out_of_date};
+use webkit::notes;
 use webkit::page::Problem;
 use webkit::site::Visit;
 use webkit::text::{fill, number};
@@ -56,6 +57,9 @@ impl Page {
             licence: licence.map(|licence| LicenceView::of(visit, &licence, devices)),
             erase_text: fill(t.erase_text, &[&name()]),
         };
+        if let Some(full) = parts.reserve.remark() {
+            page.notes.push(("critical", notes::remark(visit.lang(), &full)));
+        }
         match parts.updates.boxd().status().await {
             Ok(status) => page.take(visit, status),
             Err(error) => {

@@ -21,7 +21,7 @@ use wire::meter::{CounterKey, Remark};
 use wire::notes::Remark as NotedRemark;
 use wire::vocab::DoubtKind;
 
-use super::Parts;
+use super::{Parts, Said};
 use crate::collector::Command;
 use crate::store::devices::DeviceLine;
 use crate::store::events::OpenQuestion;
@@ -111,6 +111,7 @@ struct ListPage {
     q: String,
     state: String,
     rows: Vec<Row>,
+    said: Vec<Said>,
     questions: Vec<QuestionView>,
     csrf: String,
     is_empty: bool,
@@ -192,6 +193,7 @@ pub(super) async fn list(
     let page = ListPage {
         t,
         tiles,
+        said: parts.said_of_self(&visit).await?,
         questions,
         csrf: visit.csrf().to_owned(),
         rows: rows.collect(),

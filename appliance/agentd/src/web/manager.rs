@@ -8,14 +8,13 @@ use serde::Deserialize;
 use webkit::device_view::StatusPill;
 use webkit::form::CheckedForm;
 use webkit::moment::Ago;
-use webkit::notes;
 use webkit::page::Problem;
 use webkit::site::Visit;
 use webkit::text::{fill, number};
 use webkit::texts;
 
-use super::Parts;
 use super::devices::NoFields;
+use super::{Parts, Said};
 use crate::settings::{ManagerAddress, SettingError};
 use crate::store::outbox::Unreported;
 use crate::store::settings::Enrolment;
@@ -136,7 +135,7 @@ struct Page {
     state: Option<State>,
     agent: String,
     /// What this box says of itself, and since when.
-    said: Vec<(String, Option<Ago>)>,
+    said: Vec<Said>,
     hops: Vec<HopRow>,
     form: ManagerForm,
     problem: Option<String>,
@@ -170,17 +169,13 @@ pub(super) struct ManagerForm {
 
 impl Page {
     async fn of(visit: &Visit, parts: &Parts) -> Result<Self, Problem> {
-        let (enrolment, proxy, unreported, refused, said) = parts
+        let (enrolment, proxy, unreported, refused) = parts
             .ask(|store| {
                 let (waiting, refused) = (store.unreported()?, store.refused_reports()?);
-                Ok((store.enrolment()?, store.proxy()?, waiting, refused, store.said_of_self()?))
+                Ok((store.enrolment()?, store.proxy()?, waiting, refused))
             })
             .await?;
         let proxy = proxy.map(|proxy| proxy.url.to_string());
-        let said = said.iter().map(|remark| {
-            let since = remark.since.map(|since| visit.viewer.ago_and_when(since));
-            (notes::remark(visit.lang(), remark), since)
-        });
         Ok(Self {
             t: Texts::of(visit.lang()),
             csrf: visit.csrf().to_owned(),
@@ -190,7 +185,7 @@ impl Page {
             },
             state: enrolment.map(|enrolment| State::of(visit, parts, enrolment, proxy, unreported, refused)),
             agent: parts.agent.to_string(),
-            said: said.collect(),
+            said: parts.said_of_self(visit).await?,
             hops: Vec::new(),
             problem: None,
         })
