@@ -10,9 +10,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use system_tests::{
-    box_site::{Site, answers, first_visit, is_itself, is_kept, to_fixed_address},
+    box_site::{PATIENCE, Site, answers, first_visit, is_itself, is_kept, to_fixed_address},
     emulated_box::{Circumstances, Flaw, Machine, Slot, Workshop, stick, why_not},
     power_cuts::power_cuts,
+    visitor::Visitor,
+    wait::until_within,
 };
 
 /// Units of ours with how exposed they may be at most, by systemd's own measure. boxd-data makes mounts that all others see, so
@@ -154,7 +156,7 @@ async fn updates_are_kept_or_taken_back() -> Result<()> {
     stick(&image, &[&workshop.bundle("1.2.0", Flaw::Silent)?])?;
     machine.plug_stick(&image)?;
     machine.ends().await?;
-    let machine = Machine::start_in(&card, Circumstances { does_time_fly: true }).await?;
+    let machine = Machine::start_in(&card, Circumstances { does_time_fly: true, ..Circumstances::default() }).await?;
     ensure!(machine.slot == Slot::A, "the update is not started");
     machine.ends().await?;
     let machine = Machine::start(&card).await?;
@@ -167,6 +169,67 @@ async fn updates_are_kept_or_taken_back() -> Result<()> {
     card.spoil_slot(Slot::B)?;
     let machine = Machine::start(&card).await?;
     ensure!(machine.slot == Slot::A);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_is_full_or_fails_is_told() -> Result<()> {
+    if !can_run() {
+        return Ok(());
+    }
+    let site = Site::new().await?;
+    let card = Workshop::open()?.card(&[("agent.toml", &site.prepare()?)])?;
+    let machine = Machine::start(&card).await?;
+    first_visit(&answers(&machine, &machine.site()).await?).await?;
+    let visitor = is_itself(&machine, &machine.site()).await?;
+    is_kept(&card, Slot::A).await?;
+
+    // Full: the page says so, and so does the manager's; settings can still be changed.
+    machine.look("dd if=/dev/zero of=/data/filler bs=64k")?;
+    let says = async |visitor: &Visitor, place: &str, words: &str, wanted: bool| {
+        let said = async || Ok((visitor.open(place).await?.says(words) == wanted).then_some(()));
+        until_within(PATIENCE, words, said).await.with_context(|| format!("{place}: {words}, {wanted}"))
+    };
+    says(&visitor, "/", "The storage is full", true).await?;
+    let told = "SELECT count(*) FROM agent_remark WHERE code = 'storageFull'";
+    let is_told = async |count: i64| {
+        let is_told = async || Ok((site.manager.count(told)? == count).then_some(()));
+        until_within(PATIENCE, "the manager is told", is_told).await
+    };
+    is_told(1).await?;
+    to_fixed_address(&machine).await?;
+    // A start with it is one like any other.
+    machine.cut()?;
+    let machine = Machine::start(&card).await?;
+    let visitor = is_itself(&machine, &machine.fixed_site()).await?;
+    says(&visitor, "/", "The storage is full", true).await?;
+    // With room again all is as before.
+    machine.look("rm /data/filler")?;
+    says(&visitor, "/", "The storage is full", false).await?;
+    is_told(0).await?;
+    machine.cut()?;
+
+    // The head of its file system is gone: mended from the copies that the file system has.
+    card.spoil_data(1024, &[0xff; 1024])?;
+    let machine = Machine::start(&card).await?;
+    let visitor = is_itself(&machine, &machine.fixed_site()).await?;
+    says(&visitor, "/box", "The storage was damaged and has been repaired", true).await?;
+    machine.cut()?;
+
+    // It keeps nothing any more: the box works with what it knows.
+    let worn = Circumstances { does_card_forget: true, ..Circumstances::default() };
+    let machine = Machine::start_in(&card, worn).await?;
+    let visitor = is_itself(&machine, &machine.fixed_site()).await?;
+    says(&visitor, "/box", "The card cannot be written to", true).await?;
+    machine.cut()?;
+
+    // Rubbish from its beginning to its end: a new box, which says so.
+    let (_, length) = card.data()?;
+    card.spoil_data(0, &vec![0xa5; usize::try_from(length)?])?;
+    let machine = Machine::start(&card).await?;
+    let visitor = answers(&machine, &machine.site()).await?;
+    first_visit(&visitor).await?;
+    says(&visitor, "/box", "The storage was damaged beyond repair", true).await?;
     Ok(())
 }
 

@@ -122,7 +122,7 @@ async fn main() -> Result<()> {
     first(Slot::A).await?;
     machine.cut()?;
     let began = Instant::now();
-    let machine = switch_on(Circumstances { does_time_fly: true })?;
+    let machine = switch_on(Circumstances { does_time_fly: true, ..usual })?;
     first(Slot::B).await?;
     machine.cut()?;
     let machine = switch_on(usual)?;

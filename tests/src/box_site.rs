@@ -15,7 +15,7 @@ use crate::{
 
 const MODEL: &str = "TASKalfa 4054ci";
 /// The emulator shares the machine with other tests.
-const PATIENCE: Duration = Duration::from_secs(400);
+pub const PATIENCE: Duration = Duration::from_secs(400);
 
 /// A site: manager, printer, and the prepared file of a card for it.
 pub struct Site {

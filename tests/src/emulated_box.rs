@@ -332,6 +332,8 @@ impl Variables {
 pub struct Circumstances {
     /// While the box has nothing to do time passes at once: for what it waits for minutes.
     pub does_time_fly: bool,
+    /// The card says that it has written, and has not, as one that has come to its end.
+    pub does_card_forget: bool,
 }
 
 /// A box that runs.
@@ -390,7 +392,17 @@ impl Machine {
             true => ["-accel", "tcg", "-icount", "shift=1,sleep=off"],
             false => ["-accel", "tcg,thread=multi", "-smp", "2"],
         });
-        qemu.arg("-drive").arg(format!("if=none,id=card,format=raw,file={}", card.path().display()));
+        let path = card.path();
+        let image = match circumstances.does_card_forget {
+            // Writes fail in the emulator, and its card keeps that to itself.
+            true => format!(
+                "driver=blkdebug,image.driver=raw,image.file.driver=file,image.file.filename={},\
+                 inject-error.0.event=none,inject-error.0.iotype=write",
+                path.display()
+            ),
+            false => format!("format=raw,file={}", path.display()),
+        };
+        qemu.args(["-drive", &format!("if=none,id=card,{image}")]);
         qemu.args(["-device", "sdhci-pci", "-device", "sd-card,drive=card"]);
         let mut network = "user,id=lan".to_owned();
         for (port, inside, there) in FORWARDS {
