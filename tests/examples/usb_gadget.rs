@@ -24,10 +24,10 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::OFlags,
 };
+use system_tests::pjl_printer::answer;
 
 /// What the gadget framework is configured through.
 const GADGETS: &str = "/sys/kernel/config/usb_gadget";
-const UEL: &str = "\x1b%-12345X";
 
 fn main() -> Result<()> {
     let port: u16 = env::args().nth(1).context("usage: usb_gadget PORT")?.parse()?;
@@ -233,7 +233,7 @@ impl Printer {
                     state.received.hash = (state.received.hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
                 }
             }
-            let answer = answer(octets, self.state().pages);
+            let answer = answer(octets, "Acme Gadget", self.state().pages);
             let mut rest = answer.as_bytes();
             while !rest.is_empty() && self.state().is_plugged {
                 match device.write(rest) {
@@ -245,25 +245,6 @@ impl Printer {
         drop(device);
         let _ = fs::remove_file(&mark);
     }
-}
-
-/// What a printer that speaks PJL says to what it got. Job data hold no such lines.
-fn answer(octets: &[u8], pages: u32) -> String {
-    if !octets.windows(4).any(|window| window == b"@PJL") {
-        return String::new();
-    }
-    let mut answers = String::new();
-    for line in String::from_utf8_lossy(octets).replace(UEL, "").lines() {
-        answers += &match line.strip_prefix("@PJL ") {
-            Some("INFO STATUS") => format!("{line}\r\nCODE=10001\r\nDISPLAY=\"Ready to test\"\r\nONLINE=TRUE\r\n\x0c"),
-            Some("INFO PAGECOUNT") => format!("{line}\r\nPAGECOUNT={pages}\r\n\x0c"),
-            Some("INFO ID") => format!("{line}\r\n\"Acme Gadget\"\r\n\x0c"),
-            Some(echo) if echo.starts_with("ECHO") => format!("{line}\r\n\x0c"),
-            Some(info) if info.starts_with("INFO") => format!("{line}\r\n\"?\"\r\n\x0c"),
-            _ => String::new(),
-        };
-    }
-    answers
 }
 
 fn nonblock() -> i32 {

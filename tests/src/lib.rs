@@ -6,6 +6,7 @@ pub mod emulated_box;
 pub mod gate;
 pub mod house;
 pub mod lan;
+pub mod pjl_printer;
 pub mod power_cuts;
 pub mod programs;
 pub mod proxy;
