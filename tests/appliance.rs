@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use system_tests::{
-    box_site::{PATIENCE, Site, answers, first_visit, is_itself, is_kept, to_fixed_address},
+    box_site::{PATIENCE, Site, answers, first_visit, has_a_usb_printer, is_itself, is_kept, to_fixed_address},
     emulated_box::{Circumstances, Flaw, Machine, Slot, Workshop, stick, why_not},
     power_cuts::power_cuts,
     visitor::Visitor,
@@ -57,6 +57,7 @@ async fn a_prepared_card_becomes_a_box_that_reports() -> Result<()> {
     site.reports(1).await?;
     let visitor = is_itself(&machine, &machine.site()).await?;
     is_kept(&card, Slot::A).await?;
+    has_a_usb_printer(&machine, &visitor, &site).await?;
 
     // Everything runs, nothing has failed, and no unit of ours may more than it needs.
     machine.sees("systemctl is-system-running", "running").await?;

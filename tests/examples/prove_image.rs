@@ -1,7 +1,7 @@
 //! `cargo run -p system-tests --example prove_image -- DIR KEYS`: starts the image of QEMU's board that `scripts/build-image qemu` has
 //! left in DIR, from its boot loader on, and does with it what a dealer, a technician and bad luck do: a prepared card, the first
-//! visit, a report, an update, power cuts, another address, a reset, an update that fails. KEYS is the folder with which it was signed.
-//! Needs root, to take the system apart for the updates. Says what it does and how long that took.
+//! visit, a report, a USB printer, an update, power cuts, another address, a reset, an update that fails. KEYS is the folder with
+//! which it was signed. Needs root, to take the system apart for the updates. Says what it does and how long that took.
 
 use std::{
     env, fs,
@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use system_tests::{
-    box_site::{Site, answers, first_visit, is_itself, is_kept, to_fixed_address},
+    box_site::{Site, answers, first_visit, has_a_usb_printer, is_itself, is_kept, to_fixed_address},
     emulated_box::{Card, Circumstances, Machine, Slot, run, stick},
     wait::until_within,
 };
@@ -44,9 +44,18 @@ async fn main() -> Result<()> {
     first_visit(&visitor).await?;
     site.reports(1).await?;
     log.took("first start to first report at the manager", began);
-    is_itself(&machine, &machine.site()).await?;
+    let visitor = is_itself(&machine, &machine.site()).await?;
     is_kept(&card, Slot::A).await?;
     log.took("first start to being found good", began);
+    let times = has_a_usb_printer(&machine, &visitor, &site).await?;
+    for (what, time) in [
+        ("being on the page", times.listed),
+        ("its page count on the page", times.read),
+        ("its page count at the manager", times.reported),
+    ] {
+        log.say(&format!("a USB printer, from plugging in to {what}: {:.1} s", time.as_secs_f32()));
+    }
+    log.say(&format!("a USB printer, from pulling out to the page that says so: {:.1} s", times.missed.as_secs_f32()));
     machine.cut()?;
     ensure!(card.get("agent-status.txt")?.contains("agent: applied"));
 

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 use crate::{
     programs::{Daemon, program},
+    redirected_printer::RedirectedPrinter,
     repository::root,
     wait::until_within,
 };
@@ -477,6 +478,17 @@ impl Machine {
     /// Pulls it out again.
     pub fn pull_stick(&self) -> Result<()> {
         self.order("device_del stick\n")
+    }
+
+    /// Plugs in a printer that this process plays.
+    pub fn plug_printer(&self, printer: &RedirectedPrinter) -> Result<()> {
+        self.order(&format!("chardev-add socket,id=printer,path={}\n", printer.socket().display()))?;
+        self.order("device_add usb-redir,chardev=printer,id=printer\n")
+    }
+
+    /// Pulls it out again.
+    pub fn pull_printer(&self) -> Result<()> {
+        self.order("device_del printer\n")
     }
 
     fn order(&self, line: &str) -> Result<()> {

@@ -10,6 +10,7 @@ pub mod pjl_printer;
 pub mod power_cuts;
 pub mod programs;
 pub mod proxy;
+pub mod redirected_printer;
 pub mod repository;
 pub mod usb_guest;
 pub mod usb_sim;
