@@ -29,6 +29,8 @@ use crate::{
 
 /// What `scripts/appliance-guest` has fetched.
 const KIT: &str = "target/appliance-guest";
+/// How the names of workshops begin; the id of their process follows.
+const WORKSHOP: &str = "druckwart-box-";
 /// What a person's computer would reach of the box: a port here, the address that the box has to have, its port.
 const FORWARDS: [(u16, &str, u16); 7] = [
     (8443, "10.0.2.15", 443),
@@ -100,7 +102,9 @@ impl Workshop {
     fn make() -> Result<Self> {
         // systemctl takes no path with `..` in it for a root.
         let kit = fs::canonicalize(root().join(KIT))?;
-        let folder = tempfile::Builder::new().prefix("druckwart-box-").tempdir_in(kit)?;
+        remove_left_behind(&kit)?;
+        let prefix = format!("{WORKSHOP}{}-", std::process::id());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(kit)?;
         let workshop = Self { folder, making: Mutex::default() };
         for keys in ["keys", "strangers"] {
             let script = root().join("scripts/make-keys");
@@ -170,6 +174,19 @@ impl Workshop {
     pub fn card(&self, files: &[(&str, &str)]) -> Result<Card> {
         Card::of(&self.place("1.0.0/images/qemu/sdcard.img"), self.folder.path(), files)
     }
+}
+
+/// Removes the workshops of processes that are gone: one lasts as long as its process, which drops nothing at its end.
+fn remove_left_behind(kit: &Path) -> Result<()> {
+    for entry in fs::read_dir(kit)?.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(WORKSHOP)?.split('-').next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            // Another process may be doing the same.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
 }
 
 /// A card, in the box or out of it.
