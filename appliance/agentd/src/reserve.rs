@@ -96,10 +96,11 @@ impl Reserve {
     }
 
     fn tell(&self, store: &Store) -> Result<()> {
-        Ok(match self.remark() {
+        match self.remark() {
             Some(remark) => store.say_of_self(&remark)?,
             None => store.unsay_of_self(&RemarkCode::StorageFull)?,
-        })
+        }
+        Ok(())
     }
 }
 
