@@ -123,7 +123,7 @@ fn next(is_there: bool, is_memory: bool, free: u64) -> Step {
 }
 
 fn make(file: &Path) -> io::Result<()> {
-    posix_fallocate(File::create(file)?, 0, i64::try_from(SIZE).map_err(io::Error::other)?)?;
+    posix_fallocate(File::create(file)?, 0, SIZE.try_into().map_err(io::Error::other)?)?;
     Ok(())
 }
 
